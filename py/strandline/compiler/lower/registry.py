@@ -1,0 +1,77 @@
+"""How an ONNX node becomes kernel calls: the `@lower` table and the context its functions write to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from strandline.onnx.graph import Constant, Node
+from strandline.onnx.types import DType, TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Instr:
+    """One kernel call. Operands are value names ("" = absent); params go to the kernel as 64-bit words, floats as
+    the bits of a double."""
+
+    op: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    params: tuple[int | float, ...] = ()
+
+
+class Lowering(Protocol):
+    """What a lowering function sees and writes to; the plan builder implements it."""
+
+    attrs: Mapping[str, Any]
+    """The node's attributes with the operator's defaults filled in."""
+    opset: int
+    """The version of the node's domain."""
+
+    def type(self, name: str) -> TensorType:
+        """Type of an input, output, temporary or constant."""
+
+    def value(self, name: str) -> Constant | None:
+        """The value, when it is known at plan time."""
+
+    def temp(self, dtype: DType, shape: Sequence[int]) -> str:
+        """A scratch tensor that lives in the arena during this node only."""
+
+    def constant(self, dtype: DType, shape: Sequence[int], data: Any) -> str:
+        """A new constant from a buffer or a flat sequence of scalars."""
+
+    def derived(self, key: tuple[Any, ...], make: Callable[[], tuple[DType, Sequence[int], Any]]) -> str:
+        """A constant computed from others (packed weights, a flattened forest), made once per session under `key`
+        and shared by all its plans."""
+
+    def codes(self, strings: Sequence[str]) -> list[int]:
+        """The int32 codes by which the session knows these strings (interned once per session)."""
+
+    def emit(self, op: str, inputs: Sequence[str], outputs: Sequence[str], *params: int | float) -> None:
+        """Append one kernel call."""
+
+    def alias(self, output: str, source: str) -> None:
+        """Say that `output` is `source`'s bytes under another shape: nothing to run."""
+
+
+LoweringRule = Callable[[Node, Lowering], bool]
+"""Emit the node's kernel calls and return True, or return False before emitting anything: no kernel serves this case."""
+
+_RULES: dict[tuple[str, str], LoweringRule] = {}
+
+
+def lower(*names: str, domain: str = "") -> Callable[[LoweringRule], LoweringRule]:
+    """Register the decorated rule for ONNX operators `names`."""
+
+    def register(rule: LoweringRule) -> LoweringRule:
+        for name in names:
+            _RULES[(domain, name)] = rule
+        return rule
+
+    return register
+
+
+def rule_for(node: Node) -> LoweringRule | None:
+    """The rule for this operator, if the core serves it at all."""
+    return _RULES.get(("" if node.domain == "ai.onnx" else node.domain, node.op))
