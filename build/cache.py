@@ -1,0 +1,114 @@
+"""Where the build keeps what it made: one cache folder, content-hash stamps, locks, and progress lines."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+REPO = Path(__file__).resolve().parent.parent
+VERSIONS: dict[str, Any] = tomllib.loads((REPO / "build/versions.toml").read_text())
+
+
+class BuildError(Exception):
+    """A build step failed; the message says what to do. Printed without a traceback."""
+
+
+def cache_dir() -> Path:
+    """`STRANDLINE_CACHE`, else `$XDG_CACHE_HOME/strandline`, else `~/.cache/strandline`; created."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = Path(os.environ.get("STRANDLINE_CACHE") or base / "strandline")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def say(text: str) -> None:
+    """Print one progress line, on stderr so that stdout stays for results."""
+    print(f"· {text}", file=sys.stderr, flush=True)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_key(files: Iterable[Path], *more: str, root: Path = REPO) -> str:
+    """Hash names (relative to `root`) and contents of `files`, and the strings `more`: 16 hex digits."""
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(f"{path.relative_to(root)}\0{sha256(path)}\0".encode())
+    for text in more:
+        digest.update(text.encode() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def is_fresh(stamp: Path, key: str) -> bool:
+    """Whether the step that wrote `stamp` finished with the same key."""
+    return stamp.is_file() and stamp.read_text() == key
+
+
+def write_stamp(stamp: Path, key: str) -> None:
+    """Record that a step finished."""
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(key)
+
+
+@contextmanager
+def lock(name: str) -> Iterator[None]:
+    """Hold an exclusive lock: two builds at once wait for each other. Released if the process dies."""
+    with (cache_dir() / f"{name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"waiting for another build ({name}) to finish")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of `folder` if the block succeeds: never half a result."""
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    yield partial
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+def run(
+    command: Sequence[str | Path],
+    what: str,
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> None:
+    """Run a command with its output in a log file; on failure raise BuildError with the log's end."""
+    log = cache_dir() / "logs" / f"{what.split(':')[0].replace(' ', '-').replace('/', '-')}.log"
+    log.parent.mkdir(exist_ok=True)
+    say(what)
+    start = time.monotonic()
+    with log.open("w") as output:
+        done = subprocess.run(
+            list(command), stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            env=None if env is None else dict(env), cwd=cwd, check=False,
+        )  # fmt: skip
+    seconds = time.monotonic() - start
+    if done.returncode != 0:
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-40:])
+        raise BuildError(
+            f"{what}: failed after {seconds:.0f} s with exit code {done.returncode}.\n"
+            f"{tail}\nThe whole log: {log}"
+        )
+    if seconds > 5:
+        say(f"  {seconds:.0f} s")

@@ -1,0 +1,146 @@
+"""Make the WASM wheels: `python build/wasm.py` prints their paths.
+
+Strandline's two (SIMD, and SIMD with the relaxed instructions) and NumPy's. Each is kept in the cache under a hash of
+what it was made from, so a second call takes no time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from cache import (
+    REPO,
+    VERSIONS,
+    BuildError,
+    cache_dir,
+    content_key,
+    lock,
+    replacing,
+    say,
+    sha256,
+)
+from sources import sync, wheel_sources
+from toolchain import Toolchain, choose
+
+# Build name -> the wheel's build tag (which has to start with a digit).
+SIMD_BUILDS = {"simd128": "1simd128", "relaxed-simd": "1relaxed"}
+_EPOCH = "1577836800"  # the time in the wheels' zip entries: equal sources give equal bytes
+
+_TOOLCHAIN_FILES = [
+    REPO / "build" / name
+    for name in ("chroot.py", "requirements-wasm.lock", "toolchain.py", "versions.toml", "wasm.py", "xbuildenv.py")
+]  # fmt: skip
+
+
+class Builder:
+    """Builds wheels with a toolchain that is set up only when something has to be built."""
+
+    def __init__(self) -> None:
+        self._toolchain: Toolchain | None = None
+
+    @property
+    def toolchain(self) -> Toolchain:
+        if self._toolchain is None:
+            self._toolchain = choose(os.environ.get("STRANDLINE_WASM_ROUTE", "auto"))
+            say(f"WASM toolchain: {self._toolchain.name}")
+        return self._toolchain
+
+    def strandline(self, simd: str) -> Path:
+        """The wheel of this checkout for one of SIMD_BUILDS."""
+        files = wheel_sources(wasm=True)
+        key = content_key([*files, *_TOOLCHAIN_FILES], simd)
+
+        def build() -> Path:
+            flags = "-O3 -msimd128" + (" -mrelaxed-simd" if simd == "relaxed-simd" else "")
+            sync(files, self.toolchain.sources("strandline"))
+            settings = [f"wheel.build-tag={SIMD_BUILDS[simd]}", f"build-dir=.skbuild/{simd}"]
+            env = {"CFLAGS": flags, "LDFLAGS": "-O3", "STRANDLINE_WASM_SIMD": simd}
+            return self.toolchain.build("strandline", settings, {**env, "SOURCE_DATE_EPOCH": _EPOCH})
+
+        return _cached(f"strandline-{simd}-{key}", build)
+
+    def numpy(self) -> Path:
+        """NumPy's wheel, from its sdist."""
+        version = VERSIONS["numpy"]["version"]
+        key = content_key([f for f in _TOOLCHAIN_FILES if f.suffix != ".py"], "numpy-1")
+
+        def build() -> Path:
+            source = self.toolchain.sources("numpy")
+            archive = _sdist("numpy", version, VERSIONS["numpy"]["sdist_sha256"])
+            with replacing(source) as folder, tarfile.open(archive) as tar:
+                tar.extractall(folder, filter="data")
+                for entry in (folder / f"numpy-{version}").iterdir():
+                    entry.rename(folder / entry.name)
+            say("building NumPy for WASM, once: about 5 minutes on 2 cores")
+            settings = ["setup-args=-Dblas=none", "setup-args=-Dlapack=none", "build-dir=build"]
+            flags = {"CFLAGS": "-O2 -msimd128", "CXXFLAGS": "-O2 -msimd128", "LDFLAGS": "-O2"}
+            return self.toolchain.build("numpy", settings, {**flags, "SOURCE_DATE_EPOCH": _EPOCH})
+
+        return _cached(f"numpy-{version}-{key}", build)
+
+
+def _cached(name: str, build: Callable[[], Path]) -> Path:
+    """The one wheel in the cache folder `name`, built if it is not there."""
+    folder = cache_dir() / "wheels" / name
+    if not folder.is_dir():
+        with lock("wasm"):
+            if not folder.is_dir():  # another process may have built it while this one waited
+                wheel = build()
+                with replacing(folder) as partial:
+                    shutil.copyfile(wheel, partial / wheel.name)
+    return next(folder.glob("*.whl"))
+
+
+def _sdist(name: str, version: str, digest: str) -> Path:
+    """Fetch a source archive from the package index this machine is configured for."""
+    target = cache_dir() / f"{name}-{version}.tar.gz"
+    if target.is_file() and sha256(target) == digest:
+        return target
+    # uv resolves to an address without building anything; pip would run the project's build to learn its name.
+    command = [sys.executable, "-m", "uv", "pip", "compile", "-q", "--no-deps", "--no-binary", name,
+               "--format", "pylock.toml", "-"]  # fmt: skip
+    found = subprocess.run(
+        command, input=f"{name}=={version}", capture_output=True, text=True, check=False
+    )
+    if found.returncode != 0:
+        raise BuildError(f"Cannot find {name} {version} on the package index: {found.stderr}")
+    url = tomllib.loads(found.stdout)["packages"][0]["sdist"]["url"]
+    say(f"downloading {name} {version}")
+    partial = target.with_suffix(".partial")
+    with urllib.request.urlopen(url, timeout=60) as response, partial.open("wb") as file:
+        shutil.copyfileobj(response, file)
+    if sha256(partial) != digest:
+        raise BuildError(f"{name} {version}'s archive does not have the SHA-256 in build/versions.toml.")
+    partial.rename(target)
+    return target
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("wheels", nargs="*", default=[*SIMD_BUILDS, "numpy"], metavar="WHEEL",
+                        help="simd128, relaxed-simd, numpy; all by default")  # fmt: skip
+    arguments = parser.parse_args()
+    unknown = set(arguments.wheels) - {*SIMD_BUILDS, "numpy"}
+    if unknown:
+        parser.error(f"no such wheel: {', '.join(sorted(unknown))}")
+    builder = Builder()
+    try:
+        for name in arguments.wheels:
+            print(builder.numpy() if name == "numpy" else builder.strandline(name), flush=True)
+    except BuildError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
