@@ -1,4 +1,7 @@
+#define PY_SSIZE_T_CLEAN
 #include <Python.h>
+
+#include "stats_module.h"
 
 static PyObject *isa_name(PyObject *self, PyObject *unused) {
     (void)self;
@@ -14,6 +17,7 @@ static PyObject *isa_name(PyObject *self, PyObject *unused) {
 
 static PyMethodDef methods[] = {
     {"isa", isa_name, METH_NOARGS, "The instruction set this build uses."},
+    SL_STATS_METHODS,
     {NULL, NULL, 0, NULL},
 };
 
