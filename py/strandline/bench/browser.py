@@ -1,0 +1,126 @@
+"""The runners that live in headless Chromium: this engine in Pyodide, and onnxruntime-web."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from strandline.bench.native import Feeds
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+class BenchError(ValueError):
+    """The benchmark can't run as asked; the message says what to do."""
+
+
+def chromium_path() -> str:
+    """The Chromium to drive: `$CHROMIUM`, or the first one on the path."""
+    for candidate in (os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"):
+        if candidate and (found := shutil.which(candidate)):
+            return found
+    raise BenchError(
+        "no Chromium found: install it (Debian: apt install chromium) or set CHROMIUM=/its/path"
+    )
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium that talks to nobody but its pages' hosts."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def write_case(folder: Path, model: bytes, feeds: Feeds) -> dict[str, Any]:
+    """Write a case's files to `folder`; returns the spec the workers open (`/cases/<folder>/…`)."""
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(model)
+    specs = []
+    for index, (name, array) in enumerate(feeds.items()):
+        is_text = array.dtype.kind in "OU"
+        content = (
+            json.dumps(array.ravel().tolist()).encode()
+            if is_text
+            else np.ascontiguousarray(array).tobytes()
+        )
+        (folder / f"feed{index}").write_bytes(content)
+        specs.append(
+            {
+                "name": name,
+                "dtype": "string" if is_text else array.dtype.name,
+                "shape": list(array.shape),
+                "url": f"/cases/{folder.name}/feed{index}",
+            }
+        )
+    return {"model": f"/cases/{folder.name}/model.onnx", "feeds": specs}
+
+
+@dataclass
+class InBrowser:
+    """One worker of the benchmark page, holding one runtime."""
+
+    name: str
+    page: Page
+
+    def boot(self, kind: str, options: Mapping[str, str]) -> Any:
+        """Start the worker and its runtime; returns what the runtime says of itself."""
+        self.page.evaluate("([name, kind]) => bench.start(name, kind)", [self.name, kind])
+        return self._call({"kind": "boot", "options": dict(options)})
+
+    def open(self, spec: Mapping[str, Any]) -> float:
+        """Create the session for a case; returns the seconds that took."""
+        return float(self._call({"kind": "open", "spec": spec}))
+
+    def outputs(self) -> Sequence[Any]:
+        return [_array(o) for o in self._call({"kind": "outputs"})]
+
+    def time(self, calls: int) -> float:
+        return float(self._call({"kind": "time", "calls": calls}))
+
+    def close(self) -> None:
+        self._call({"kind": "close"})
+
+    def _call(self, request: Mapping[str, Any]) -> Any:
+        return self.page.evaluate(
+            "([name, request]) => bench.call(name, request)", [self.name, request]
+        )
+
+
+def _array(output: Mapping[str, Any]) -> np.ndarray[Any, Any]:
+    values = output["values"]
+    if values and isinstance(values[0], str) and not _is_number(values[0]):
+        return np.array(values, dtype=object)
+    return np.array([float(v) for v in values])
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,180 @@
+"""The cases: any ONNX file with generated inputs, or models trained here with fixed seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from strandline.bench.browser import BenchError
+from strandline.bench.native import Feeds
+from strandline.onnx import read
+
+if TYPE_CHECKING:
+    from strandline.onnx.graph import ValueInfo
+
+FEATURES = 20
+SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A model and one set of inputs for it."""
+
+    name: str
+    model: bytes
+    feeds: Feeds
+
+
+def from_file(path: Path, batches: Sequence[int]) -> Iterator[Case]:
+    """The model at `path` once per batch size, or once when its inputs have no free dimension.
+
+    Inputs are seeded random numbers of the declared type; the first free dimension is the batch,
+    other free ones are 1.
+    """
+    model = path.read_bytes()
+    inputs = read(model, base_dir=path.parent).inputs
+    free = any(isinstance(d, int) is False for i in inputs for d in i.shape or ())
+    for batch in batches if free else (1,):
+        rng = np.random.default_rng(SEED)
+        feeds = {i.name: _random(i, batch, rng) for i in inputs}
+        yield Case(f"{path.stem}, batch {batch}" if free else path.stem, model, feeds)
+
+
+def _random(declared: ValueInfo, batch: int, rng: np.random.Generator) -> np.ndarray[Any, Any]:
+    if declared.dtype is None or declared.shape is None or declared.kind != "tensor":
+        raise BenchError(
+            f"input {declared.name}: no tensor type and rank declared, so no input can be generated"
+        )
+    sizes = [d if isinstance(d, int) and d > 0 else None for d in declared.shape]
+    if None in sizes:
+        sizes[sizes.index(None)] = batch
+    shape = [1 if size is None else size for size in sizes]
+    if declared.dtype.name == "string":
+        return rng.choice(np.array(["a", "b", "c"], dtype=object), size=shape)
+    if declared.dtype.is_float:
+        return rng.standard_normal(shape).astype(declared.dtype.numpy)
+    return rng.integers(0, 2, size=shape).astype(declared.dtype.numpy)
+
+
+def built_in(batches: Sequence[int]) -> Iterator[Case]:
+    """Linear, forest, gradient boosting three times, MLP; then SqueezeNet and ResNet-50."""
+    try:
+        import skl2onnx  # noqa: F401
+        from sklearn.datasets import make_classification
+    except ImportError as error:
+        raise BenchError(
+            "the built-in cases train models: `pip install scikit-learn skl2onnx`, "
+            "or name an ONNX file"
+        ) from error
+    X, y = make_classification(4000, FEATURES, n_informative=12, random_state=SEED)
+    X = X.astype(np.float32)
+    for name, train in _TABULAR.items():
+        try:
+            model, input_name = train(X, y)
+        except ImportError:
+            continue
+        for batch in batches:
+            yield Case(f"{name}, batch {batch}", model, {input_name: X[np.arange(batch) % len(X)]})
+    for name, file in _NETS.items():
+        yield _net(name, file)
+
+
+def _sklearn(estimator: Any) -> tuple[bytes, str]:
+    from skl2onnx import to_onnx
+
+    from strandline.bench.export import tolerant_attributes
+
+    with tolerant_attributes():
+        onx = to_onnx(estimator, np.zeros((1, FEATURES), np.float32), options={"zipmap": False})
+    return onx.SerializeToString(), onx.graph.input[0].name
+
+
+def _logistic_regression(X: Any, y: Any) -> tuple[bytes, str]:
+    from sklearn.linear_model import LogisticRegression
+
+    return _sklearn(LogisticRegression(max_iter=500).fit(X, y))
+
+
+def _random_forest(X: Any, y: Any) -> tuple[bytes, str]:
+    from sklearn.ensemble import RandomForestClassifier
+
+    return _sklearn(RandomForestClassifier(100, random_state=SEED).fit(X, y))
+
+
+def _hist_gradient_boosting(X: Any, y: Any) -> tuple[bytes, str]:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return _sklearn(HistGradientBoostingClassifier(random_state=SEED).fit(X, y))
+
+
+def _mlp(X: Any, y: Any) -> tuple[bytes, str]:
+    from sklearn.neural_network import MLPClassifier
+
+    return _sklearn(MLPClassifier((128, 64), max_iter=60, random_state=SEED).fit(X, y))
+
+
+def _lightgbm(X: Any, y: Any) -> tuple[bytes, str]:
+    from lightgbm import LGBMClassifier
+    from onnxmltools import convert_lightgbm
+    from onnxmltools.convert.common.data_types import FloatTensorType
+
+    fitted = LGBMClassifier(n_estimators=100, random_state=SEED, verbose=-1, n_jobs=1).fit(X, y)
+    kind = [("X", FloatTensorType([None, FEATURES]))]
+    return convert_lightgbm(fitted, initial_types=kind, zipmap=False).SerializeToString(), "X"
+
+
+def _xgboost(X: Any, y: Any) -> tuple[bytes, str]:
+    from onnxmltools import convert_xgboost
+    from onnxmltools.convert.common.data_types import FloatTensorType
+    from xgboost import XGBClassifier
+
+    fitted = XGBClassifier(n_estimators=100, random_state=SEED, n_jobs=1).fit(X, y)
+    kind = [("X", FloatTensorType([None, FEATURES]))]
+    return convert_xgboost(fitted, initial_types=kind).SerializeToString(), "X"
+
+
+_TABULAR: Mapping[str, Callable[[Any, Any], tuple[bytes, str]]] = {
+    "logistic regression": _logistic_regression,
+    "random forest, 100 trees": _random_forest,
+    "histogram gradient boosting": _hist_gradient_boosting,
+    "LightGBM": _lightgbm,
+    "XGBoost": _xgboost,
+    "MLP": _mlp,
+}
+_NETS = {"SqueezeNet": "light_squeezenet.onnx", "ResNet-50": "light_resnet50.onnx"}
+
+
+def _net(name: str, file: str) -> Case:
+    """A network that ships with `onnx`, without weights there: seeded He-scaled ones stand in."""
+    import onnx
+    from onnx import numpy_helper
+
+    path = Path(onnx.__file__).parent / "backend/test/data/light" / file
+    proto = onnx.load(path)
+    rng = np.random.default_rng(SEED)
+    shapes = {i.name: numpy_helper.to_array(i) for i in proto.graph.initializer}
+    kept = []
+    for node in proto.graph.node:
+        if node.op_type != "ConstantOfShape":
+            kept.append(node)
+            continue
+        shape = tuple(int(d) for d in shapes[node.input[0]])
+        proto.graph.initializer.append(
+            numpy_helper.from_array(_weights(shape, rng), node.output[0])
+        )
+    del proto.graph.node[:]
+    proto.graph.node.extend(kept)
+    (declared,) = [i for i in proto.graph.input if i.name not in shapes]
+    size = [d.dim_value for d in declared.type.tensor_type.shape.dim]
+    return Case(name, proto.SerializeToString(), {declared.name: rng.random(size, np.float32)})
+
+
+def _weights(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray[Any, Any]:
+    if len(shape) < 2:  # biases, and the scale, shift, mean and variance of batch normalisation
+        return (1 + 0.1 * rng.random(shape)).astype(np.float32)
+    fan_in = max(1, int(np.prod(shape[1:])))
+    return (rng.standard_normal(shape) * np.sqrt(2 / fan_in)).astype(np.float32)

@@ -1,0 +1,192 @@
+"""The benchmark's result: one JSON schema, and the Markdown table made from it."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from strandline.bench.measure import Timing
+
+SCHEMA = "strandline.bench/1"
+
+RUNNERS = {
+    "native": "native",
+    "onnxruntime": "native onnxruntime",
+    "simd128": "WASM simd128",
+    "relaxed": "WASM relaxed",
+    "onnxruntime-web": "onnxruntime-web",
+}
+"""Runner name → column heading, in the table's order."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """One model at one input: timing and session creation per runner, deviation of the outputs.
+
+    `difference` is the largest deviation from native onnxruntime's outputs, relative to each
+    output's largest magnitude; `failed` says why a runner could not run the case.
+    """
+
+    name: str
+    timings: Mapping[str, Timing]
+    created: Mapping[str, float]
+    difference: Mapping[str, float]
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+    def ratio(self, runner: str, to: str) -> float | None:
+        """How many times as long `runner` takes as `to` (None when either did not run)."""
+        if runner not in self.timings or to not in self.timings:
+            return None
+        return self.timings[runner].median / self.timings[to].median
+
+
+@dataclass(frozen=True, slots=True)
+class ColdStart:
+    """Navigation to first prediction, cold HTTP cache: seconds per visit, bytes fetched."""
+
+    runner: str
+    seconds: tuple[float, ...]
+    files: int
+    raw: int
+    gzip: int
+    brotli: int
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    cpu = platform.processor()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [
+            line.split(":", 1)[1].strip()
+            for line in cpuinfo.read_text().splitlines()
+            if "model name" in line
+        ]
+        cpu = names[0] if names else cpu
+    versions = {"python": platform.python_version()}
+    for package in ("strandline", "numpy", "onnx", "onnxruntime", "scikit-learn"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {"cpu": cpu, "cores": os.cpu_count(), "system": sys.platform, "versions": versions}
+
+
+def to_json(
+    cases: Sequence[CaseResult], cold: Sequence[ColdStart], command: str, about: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The whole result as JSON-safe data; times in seconds, sizes in bytes."""
+    return {
+        "schema": SCHEMA,
+        "command": command,
+        "machine": dict(about),
+        "cases": [
+            {
+                "name": c.name,
+                "runners": {
+                    name: {**asdict(t), "created": c.created.get(name)}
+                    for name, t in c.timings.items()
+                },
+                "difference": dict(c.difference),
+                "failed": dict(c.failed),
+                "ratios": {
+                    f"{a}/{b}": ratio
+                    for a in RUNNERS
+                    for b in RUNNERS
+                    if a != b and (ratio := c.ratio(a, b)) is not None
+                },
+            }
+            for c in cases
+        ],
+        "cold_start": [{**asdict(c), "median": c.median} for c in cold],
+    }
+
+
+def duration(seconds: float) -> str:
+    """Three significant digits with the unit people use."""
+    units = ((1, "s"), (1e3, "ms"), (1e6, "µs"))
+    scale, unit = next((u for u in units if seconds * u[0] >= 1), units[-1])
+    value = seconds * scale
+    return f"{value:.{max(0, 2 - math.floor(math.log10(value))) if value > 0 else 0}f} {unit}"
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    return math.exp(statistics.fmean(math.log(v) for v in values))
+
+
+def markdown(result: Mapping[str, Any]) -> str:
+    """The tables of `docs/benchmarks.md`."""
+    runners = [r for r in RUNNERS if any(r in c["runners"] for c in result["cases"])]
+    best = "relaxed" if "relaxed" in runners else "simd128"
+    pairs = [(best, "native"), (best, "onnxruntime-web"), ("native", "onnxruntime")]
+    pairs = [p for p in pairs if set(p) <= set(runners)]
+    about = result["machine"]
+    lines = [
+        f"`{result['command']}`",
+        "",
+        f"{about['cpu']}, {about['cores']} cores, one thread each; "
+        + ", ".join(f"{k} {v}" for k, v in about["versions"].items())
+        + ".",
+        "",
+        "Median time per call [quartiles over interleaved rounds] (first call).",
+        "",
+        "| case | " + " | ".join(RUNNERS[r] for r in runners) + " | "
+        + " | ".join(f"{RUNNERS[a]} ÷ {RUNNERS[b]}" for a, b in pairs) + " |",
+        "|---|" + "---:|" * (len(runners) + len(pairs)),
+    ]  # fmt: skip
+    for case in result["cases"]:
+        cells = [case["name"]]
+        for runner in runners:
+            timing = case["runners"].get(runner)
+            cells.append(
+                "{} [{}, {}] ({})".format(
+                    *(duration(timing[k]) for k in ("median", "q1", "q3", "first"))
+                )
+                if timing
+                else "–"
+            )
+        for a, b in pairs:
+            ratio = case["ratios"].get(f"{a}/{b}")
+            cells.append(f"{ratio:.2f}×" if ratio is not None else "–")
+        lines.append("| " + " | ".join(cells) + " |")
+    means = []
+    for a, b in pairs:
+        ratios = [c["ratios"][f"{a}/{b}"] for c in result["cases"] if f"{a}/{b}" in c["ratios"]]
+        means.append(f"**{geometric_mean(ratios):.2f}×**" if ratios else "–")
+    lines.append("| geometric mean | " + " | ".join([""] * len(runners) + means) + " |")
+    failures = [(c["name"], r, why) for c in result["cases"] for r, why in c["failed"].items()]
+    if failures:
+        lines += ["", "Did not run:", ""]
+        lines += [f"- {name}, {RUNNERS[r]}: {why.splitlines()[0]}" for name, r, why in failures]
+    worst = [max(c["difference"].values(), default=0.0) for c in result["cases"]]
+    lines += [
+        "",
+        f"Largest relative deviation from native onnxruntime: {max(worst, default=0):.1e}.",
+    ]
+    if result["cold_start"]:
+        lines += [
+            "",
+            "Cold start: navigation to first prediction, cold HTTP cache, bytes until then.",
+            "",
+            "| runtime | median | visits | files | raw | gzip | brotli |",
+            "|---|---:|---:|---:|---:|---:|---:|",
+        ]
+        lines += [
+            f"| {c['runner']} | {duration(c['median'])} | {len(c['seconds'])} | {c['files']} | "
+            + " | ".join(f"{c[k] / 1e6:.2f} MB" for k in ("raw", "gzip", "brotli"))
+            + " |"
+            for c in result["cold_start"]
+        ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,290 @@
+"""`strandline bench`: check that the runners agree on each case, then time them in turns."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from strandline.bench.browser import BenchError, InBrowser, chromium, write_case
+from strandline.bench.cases import Case, built_in, from_file
+from strandline.bench.host import static_host
+from strandline.bench.measure import Runner, interleave
+from strandline.bench.native import Native, OnnxRuntime
+from strandline.bench.results import CaseResult, ColdStart, machine, markdown, to_json
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ASSETS = Path(__file__).parent.parent / "bundle" / "assets"
+NPM_PEER = Path(__file__).parents[3] / "web" / "node_modules" / "onnxruntime-web" / "dist"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `strandline bench`."""
+    parser.add_argument(
+        "models", nargs="*", type=Path, metavar="model.onnx", help="default: built-in cases"
+    )
+    parser.add_argument(
+        "--batch", default="1,1000", help="batch sizes of tabular cases (default: %(default)s)"
+    )
+    parser.add_argument("--case", default="", help="only cases whose name contains this text")
+    parser.add_argument(
+        "--rounds", type=int, default=9, help="interleaved rounds (default: %(default)s)"
+    )
+    parser.add_argument("--native-only", action="store_true", help="leave the browser out")
+    parser.add_argument(
+        "--cold",
+        type=int,
+        default=5,
+        metavar="VISITS",
+        help="cold starts, 0 for none (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--peer-web",
+        type=Path,
+        default=NPM_PEER,
+        metavar="DIR",
+        help="dist folder of npm's onnxruntime-web",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="write the table (it is printed as well)"
+    )
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="write the picture")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point: 0, or 2 with one line on stderr when the benchmark can't run as asked."""
+    parser = argparse.ArgumentParser("strandline bench", description=__doc__)
+    add_arguments(parser)
+    return run(parser.parse_args(argv))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the benchmark that the parsed options describe."""
+    try:
+        result = _measure(args)
+    except (BenchError, FileNotFoundError) as error:
+        print(f"strandline bench: {error}", file=sys.stderr)
+        return 2
+    if args.json:
+        args.json.write_text(json.dumps(result, indent=1) + "\n")
+    table = markdown(result)
+    if args.markdown:
+        args.markdown.write_text(table)
+    if args.svg:
+        from strandline.bench.plot import svg
+
+        svg(result, args.svg)
+    print(table)
+    return 0
+
+
+def _progress(text: str) -> None:
+    print(f"  {text}", file=sys.stderr, flush=True)
+
+
+def _measure(args: argparse.Namespace) -> dict[str, Any]:
+    batches = [int(b) for b in args.batch.split(",")]
+    cases = [c for path in args.models for c in from_file(path, batches)] or list(built_in(batches))
+    cases = [c for c in cases if args.case in c.name]
+    if not cases:
+        raise BenchError(f"no case's name contains {args.case!r}")
+    command = "strandline bench " + " ".join(sys.argv[2:])
+    about = machine()
+    cold: list[ColdStart] = []
+    if args.native_only:
+        results = [_case(case, [], args.rounds, lambda _: {}) for case in cases]
+        return to_json(results, cold, command, about)
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        root = Path(folder)
+        (root / "cases").mkdir()
+        mounts = _mounts(root, args.peer_web)
+        origin, sent = stack.enter_context(static_host(mounts))
+        browser = stack.enter_context(chromium())
+        about["versions"]["chromium"] = browser.version
+        runners = _boot(browser, origin, about, has_peer="ort" in mounts)
+        results = [
+            _case(
+                case,
+                runners,
+                args.rounds,
+                lambda c: write_case(root / "cases" / _slug(c.name), c.model, c.feeds),
+            )
+            for case in cases
+        ]
+        if args.cold:
+            cold = _cold(browser, root, origin, sent, args.cold)
+    return to_json(results, cold, command.strip(), about)
+
+
+def _slug(name: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in name)
+
+
+def _mounts(root: Path, peer: Path) -> dict[str, Path]:
+    for needed in ("pyodide", "wheels", "web"):
+        if not (ASSETS / needed).is_dir():
+            raise BenchError(
+                "the browser's side is not part of this installation: `make assets` in a checkout, "
+                "install a release wheel, or use --native-only"
+            )
+    mounts = {
+        "": root,
+        "assets": ASSETS / "web" / "assets",
+        "bench": ASSETS / "web",
+        "cases": root / "cases",
+    }
+    mounts |= {"pyodide": ASSETS / "pyodide", "wheels": ASSETS / "wheels"}
+    if peer.is_dir():
+        mounts["ort"] = peer
+    else:
+        _progress(
+            f"no onnxruntime-web at {peer} (`npm ci` in web/, or --peer-web DIR): going on without"
+        )
+    return mounts
+
+
+def _boot(
+    browser: Browser, origin: str, about: dict[str, Any], *, has_peer: bool
+) -> list[InBrowser]:
+    page = browser.new_page()
+    page.goto(f"{origin}bench/bench.html")
+    page.wait_for_function("window.bench")
+    runners = []
+    for tag, name in (("simd128", "simd128"), ("relaxed", "relaxed")):
+        wheel = next((ASSETS / "wheels").glob(f"strandline-*{tag}*.whl"), None)
+        if wheel is None:
+            continue
+        _progress(f"booting Pyodide with {wheel.name}")
+        runner = InBrowser(name, page)
+        runner.boot(
+            "strandline", {"pyodide": f"{origin}pyodide/", "wheel": f"{origin}wheels/{wheel.name}"}
+        )
+        runners.append(runner)
+    if has_peer:
+        runner = InBrowser("onnxruntime-web", page)
+        about["versions"]["onnxruntime-web"] = runner.boot(
+            "peer", {"ort": f"{origin}ort/ort.wasm.min.mjs"}
+        )
+        runners.append(runner)
+    return runners
+
+
+def _case(
+    case: Case,
+    in_browser: Sequence[InBrowser],
+    rounds: int,
+    write: Callable[[Case], Any],
+) -> CaseResult:
+    _progress(case.name)
+    oracle = OnnxRuntime(case.model, case.feeds)
+    ours = Native(case.model, case.feeds)
+    created = {r.name: r.created for r in (oracle, ours)}
+    spec = write(case)
+    failed: dict[str, str] = {}
+    ready: list[InBrowser] = []
+    for runner in in_browser:
+        try:
+            created[runner.name] = runner.open(spec)
+            runner.time(0)
+        except Exception as error:
+            failed[runner.name] = _reason(error)
+            continue
+        ready.append(runner)
+    live: list[Runner] = [ours, oracle, *ready]
+    timings = interleave(live, rounds=rounds, progress=_silent)
+    expected = oracle.outputs()
+    difference = {}
+    for each in (ours, *ready):
+        try:
+            difference[each.name] = _difference(expected, each.outputs())
+        except ValueError as error:
+            failed[each.name] = str(error)
+    for runner in ready:
+        runner.close()
+    return CaseResult(
+        case.name,
+        {n: t for n, t in timings.items() if n not in failed},
+        created,
+        difference,
+        failed,
+    )
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def _reason(error: Exception) -> str:
+    lines = [
+        line
+        for line in str(error).splitlines()
+        if line.strip() and not line.lstrip().startswith("at ")
+    ]
+    return lines[-1] if lines else type(error).__name__
+
+
+def _flat(value: Any) -> np.ndarray[Any, Any]:
+    """An output as a flat array; a ZipMap's list of dicts becomes its scores row by row."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return np.array([score for row in value for score in row.values()])
+    return np.asarray(value).ravel()
+
+
+def _difference(expected: Sequence[Any], got: Sequence[Any]) -> float:
+    """Largest deviation relative to the output's magnitude; ValueError where labels differ."""
+    worst = 0.0
+    for want, have in zip(map(_flat, expected), map(_flat, got), strict=True):
+        if want.dtype.kind not in "fc":
+            unequal = int(np.sum(want.astype(str) != have.astype(want.dtype).astype(str)))
+            if unequal:
+                raise ValueError(
+                    f"{unequal} of {want.size} integers or labels differ from onnxruntime's"
+                )
+            continue
+        scale = float(np.max(np.abs(want), initial=0.0)) or 1.0
+        worst = max(worst, float(np.max(np.abs(want - have), initial=0.0)) / scale)
+        if not worst < 1e-3:
+            raise ValueError(f"outputs deviate by {worst:.2e} from onnxruntime's")
+    return worst
+
+
+def _cold(
+    browser: Browser, root: Path, origin: str, sent: list[str], visits: int
+) -> list[ColdStart]:
+    from strandline.bench import cold
+
+    _progress(f"cold start, {visits} visits each")
+    row = _cold_site(root)
+    cold.write_pages(root, row)
+    return cold.measure(browser, origin, sent, visits)
+
+
+def _cold_site(root: Path) -> dict[str, float]:
+    """Pack the tabular case as a site below `root`; returns one row for it."""
+    from strandline.bench.cases import FEATURES, SEED
+    from strandline.bundle import pack
+
+    case = next(built_in([1]))
+    (root / "cold.onnx").write_bytes(case.model)
+    rows = np.random.default_rng(SEED).standard_normal((500, FEATURES)).astype(np.float32)
+    names = [f"x{i}" for i in range(FEATURES)]
+    table = "\n".join([",".join(names), *(",".join(map(str, row.tolist())) for row in rows)])
+    (root / "cold.csv").write_text(table + "\n")
+    pack(
+        root / "cold.onnx",
+        reference=root / "cold.csv",
+        name="cold-start",
+        version="1",
+        output=root / "site",
+    )
+    return dict(zip(names, rows[0].tolist(), strict=True))

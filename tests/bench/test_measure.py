@@ -1,0 +1,93 @@
+"""Interleaving and summaries, with runners whose clock is scripted."""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strandline.bench.measure import Timing, calls_per_round, interleave
+from strandline.bench.results import CaseResult, duration, geometric_mean, markdown, to_json
+
+
+class Scripted:
+    """Takes `seconds` a call, ten times that on the first, and remembers whose turn it was."""
+
+    def __init__(self, name: str, seconds: float, log: list[tuple[str, int]]) -> None:
+        self.name = name
+        self._seconds = seconds
+        self._log = log
+        self._called = False
+
+    def time(self, calls: int) -> float:
+        self._log.append((self.name, calls))
+        first, self._called = not self._called, True
+        return self._seconds * (calls + (9 if first else 0))
+
+
+def test_every_round_gives_every_runner_one_turn_of_its_own_length() -> None:
+    log: list[tuple[str, int]] = []
+    timings = interleave(
+        [Scripted("quick", 1e-3, log), Scripted("slow", 0.5, log)], rounds=3, budget=0.1
+    )
+    assert log[-6:] == [("quick", 100), ("slow", 1)] * 3
+    assert timings["quick"].median == pytest.approx(1e-3)
+    assert timings["slow"].median == pytest.approx(0.5)
+    assert timings["quick"].first == pytest.approx(1e-2), "the first call is timed alone"
+
+
+@given(st.lists(st.floats(1e-6, 10), min_size=2, max_size=40))
+def test_quartiles_enclose_the_median(rounds: list[float]) -> None:
+    timing = Timing.of(rounds, first=1.0)
+    assert min(rounds) <= timing.q1 <= timing.median <= timing.q3 <= max(rounds)
+    assert timing.median == pytest.approx(statistics.median(rounds))
+
+
+@given(st.floats(1e-9, 100))
+def test_a_turn_is_at_least_one_call(seconds: float) -> None:
+    assert calls_per_round(seconds, 0.1) >= 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (1.234, "1.23 s"),
+        (0.01234, "12.3 ms"),
+        (0.000999, "999 µs"),
+        (1.5e-6, "1.50 µs"),
+        (123.0, "123 s"),
+    ],
+)
+def test_duration_has_three_digits_and_a_unit(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_table_gives_ratios_means_and_failures() -> None:
+    def timing(median: float) -> Timing:
+        return Timing(median, median * 0.9, median * 1.1, median * 3, (median,))
+
+    cases = [
+        CaseResult(
+            "a",
+            {"native": timing(1e-3), "relaxed": timing(4e-3), "onnxruntime-web": timing(2e-3)},
+            {},
+            {},
+        ),
+        CaseResult(
+            "b",
+            {"native": timing(1e-3), "relaxed": timing(1e-3)},
+            {},
+            {},
+            {"onnxruntime-web": "no kernel"},
+        ),
+    ]
+    about = {"cpu": "a CPU", "cores": 2, "versions": {"python": "3"}}
+    result = to_json(cases, [], "strandline bench", about)
+    assert result["cases"][0]["ratios"]["relaxed/onnxruntime-web"] == pytest.approx(2)
+    table = markdown(result)
+    assert "4.00×" in table
+    assert "**2.00×**" in table, "the geometric mean of 4 and 1"
+    assert "- b, onnxruntime-web: no kernel" in table
+    assert geometric_mean([4, 1]) == pytest.approx(2)
