@@ -8,22 +8,27 @@ import tomllib
 from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 from cache import REPO
 
 
+def excluded_from_wasm() -> list[str]:
+    """The globs, relative to py/, of what the WASM wheel leaves out (from pyproject.toml)."""
+    (override,) = (o for o in _project()["tool"]["scikit-build"]["overrides"] if "env" in o["if"])
+    excluded: list[str] = override["wheel"]["exclude"]
+    return excluded
+
+
 def wheel_sources(*, wasm: bool) -> list[Path]:
     """Every file that `pip install .` reads; with `wasm`, without those the WASM wheel leaves out."""
-    project = tomllib.loads((REPO / "pyproject.toml").read_text())
-    settings = project["tool"]["scikit-build"]
-    (override,) = (o for o in settings["overrides"] if "PYODIDE" in o["if"].get("env", {}))
-    excluded = override["wheel"]["exclude"] if wasm else []
-
     files = [REPO / "pyproject.toml", REPO / "LICENSE"]
-    if "readme" in project["project"]:
-        files.append(REPO / project["project"]["readme"])
+    readme = _project()["project"].get("readme")
+    if readme:
+        files.append(REPO / readme)
     for folder in ("py/core", "py/strandline"):
         files += (REPO / folder).rglob("*")
+    excluded = excluded_from_wasm() if wasm else []
     return [
         file
         for file in files
@@ -33,13 +38,17 @@ def wheel_sources(*, wasm: bool) -> list[Path]:
     ]
 
 
+def _project() -> dict[str, Any]:
+    return tomllib.loads((REPO / "pyproject.toml").read_text())
+
+
 def sync(files: Iterable[Path], target: Path) -> None:
     """Make `target` hold exactly these files of the repository; equal files keep their time stamps."""
     wanted = {target / file.relative_to(REPO): file for file in files}
     target.mkdir(parents=True, exist_ok=True)
     for copy in [path for path in target.rglob("*") if path.is_file()]:
-        inside_build = ".pyodide_build" in copy.parts
-        if copy not in wanted and not inside_build:
+        scratch = copy.relative_to(target).parts[0] in {".pyodide_build", ".skbuild"}
+        if copy not in wanted and not scratch:
             copy.unlink()
     for copy, file in wanted.items():
         if not (copy.is_file() and filecmp.cmp(copy, file, shallow=False)):

@@ -31,7 +31,10 @@ class Toolchain(Protocol):
         """The folder, as this process sees it, where the caller puts the tree called `name`."""
 
     def build(self, name: str, settings: Sequence[str], env: Mapping[str, str]) -> Path:
-        """Build the tree; `settings` are `KEY=VALUE` for the build backend. The wheel's path."""
+        """Build the tree and return the wheel's path.
+
+        `settings` are `KEY=VALUE` for the build backend, where `{source}` stands for the tree's folder.
+        """
 
 
 def choose(wanted: str = "auto") -> Toolchain:
@@ -70,7 +73,7 @@ def _open_lacks() -> str | None:
 
 
 def _command(program: str, source: str, out: str, settings: Sequence[str]) -> list[str]:
-    backend = [f"-C{setting}" for setting in settings]
+    backend = ["-C" + setting.replace("{source}", source) for setting in settings]
     return [program, "build", source, "-o", out, "--no-isolation", "-x", *backend]
 
 

