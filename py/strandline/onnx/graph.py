@@ -43,7 +43,8 @@ class Constant:
             import struct
 
             return [
-                struct.unpack("<f", struct.pack("<I", half << 16))[0] for half in self.data.cast("B").cast("H")
+                struct.unpack("<f", struct.pack("<I", half << 16))[0]
+                for half in self.data.cast("B").cast("H")
             ]
         if self.dtype.format == "e":
             import struct

@@ -1,0 +1,38 @@
+"""Strandline: ONNX models in the browser, watched for drift.
+
+The public names are imported when they are first used, so that `import strandline` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "FeedError": "runtime.feeds",
+    "ModelError": "onnx.wire",
+    "Session": "runtime.session",
+    "UnsupportedOperator": "ops.registry",
+}
+
+__all__ = [
+    "FeedError",
+    "ModelError",
+    "Session",
+    "UnsupportedOperator",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'strandline' has no attribute '{name}'")
+    value = getattr(import_module(f"strandline.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,7 @@
+"""Sessions: feeds in, outputs out."""
+
+from __future__ import annotations
+
+from strandline.runtime.session import Session
+
+__all__ = ["Session"]

@@ -1,0 +1,155 @@
+"""What a caller feeds: checked against the model's declaration, with errors that name the input and
+the remedy."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from strandline._lazy import np
+from strandline.onnx.graph import ValueInfo
+from strandline.onnx.types import BY_NAME, DType, TensorType
+from strandline.onnx.types import string as string_type
+
+_KINDS = {"f": "float", "d": "float", "e": "float", "?": "bool"}
+_KINDS |= dict.fromkeys("bhilqn", "int") | dict.fromkeys("BHILQN", "uint")
+
+
+class FeedError(ValueError):
+    """The feeds do not fit the model's inputs."""
+
+
+def check_names(inputs: Sequence[ValueInfo], feeds: Mapping[str, Any]) -> None:
+    """Raise FeedError unless `feeds` has every input of the model and nothing else."""
+    wanted = [info.name for info in inputs]
+    missing = [name for name in wanted if name not in feeds]
+    unknown = [name for name in feeds if name not in wanted]
+    if unknown:
+        raise FeedError(
+            f"the model has no input {_names(unknown)}; its inputs are {_names(wanted)}"
+        )
+    if missing:
+        raise FeedError(
+            f"no value was fed for input {_names(missing)}; the model needs all of {_names(wanted)}"
+        )
+
+
+def dtype_of_buffer(view: memoryview) -> DType | None:
+    """The element type of a buffer, by what its format means and not by its letter; None when ONNX
+    has none."""
+    letter = view.format.lstrip("@=<|")
+    if view.format[:1] in ">!" and view.itemsize > 1:
+        return None
+    kind = _KINDS.get(letter)
+    if kind is None:
+        return None
+    return BY_NAME.get(kind if kind == "bool" else f"{kind}{view.itemsize * 8}")
+
+
+def check_shape(info: ValueInfo, shape: Sequence[int]) -> None:
+    """Raise FeedError when the rank or a fixed size is not the declared one."""
+    if info.shape is None:
+        return
+    fits = len(shape) == len(info.shape) and all(
+        not isinstance(want, int) or want == have
+        for want, have in zip(info.shape, shape, strict=True)
+    )
+    if fits:
+        return
+    wanted = ", ".join("?" if size is None else str(size) for size in info.shape)
+    if len(shape) != len(info.shape):
+        remedy = f"give it {len(info.shape)} dimensions"
+        if len(shape) + 1 == len(info.shape):
+            remedy += ", for one row: [row]"
+    else:
+        remedy = "give it the sizes that the model was exported for"
+    raise FeedError(f"input '{info.name}' has shape [{wanted}], but got {list(shape)}: {remedy}")
+
+
+def wrong_dtype(info: ValueInfo, given: str) -> FeedError:
+    """The error for a feed of element type `given`."""
+    return FeedError(
+        f"input '{info.name}' expects {info.dtype}, but got {given}: "
+        f"convert it first, for example with .astype('{_numpy_name(info.dtype)}')"
+    )
+
+
+def as_array(info: ValueInfo, value: Any) -> Any:
+    """The feed as a NumPy array (sequences, maps and optionals as they are).
+
+    Raises FeedError for another element type, rank or size than the model declares; plain lists
+    take the declared type.
+    """
+    if info.kind != "tensor" or value is None:
+        return value
+    if info.dtype is None:
+        return np.asarray(value)
+    if isinstance(value, list | tuple | str | int | float | bool):
+        shape, flat = flatten(info, value)
+        array = np.empty(len(flat), dtype=info.dtype.numpy)
+        array[:] = flat
+        array = array.reshape(shape)
+    else:
+        array = np.asarray(value)
+        if array.dtype.kind in "UT":
+            array = array.astype(object)
+        elif not array.dtype.isnative:
+            array = array.astype(array.dtype.newbyteorder("="))
+        if array.dtype != info.dtype.numpy:
+            raise wrong_dtype(info, str(array.dtype))
+    check_shape(info, array.shape)
+    return array
+
+
+def flatten(info: ValueInfo, value: Any) -> tuple[tuple[int, ...], list[Any]]:
+    """Shape and elements in C order of nested lists; FeedError when they are ragged or of the wrong
+    kind."""
+    shape: list[int] = []
+    level: list[Any] = [value]
+    while level and isinstance(level[0], list | tuple):
+        size = len(level[0])
+        inner: list[Any] = []
+        for item in level:
+            if not isinstance(item, list | tuple) or len(item) != size:
+                raise FeedError(
+                    f"input '{info.name}' got nested lists of different lengths: "
+                    f"make every row {size} long"
+                )
+            inner += item
+        shape.append(size)
+        level = inner
+    return tuple(shape), level
+
+
+def pack(info: ValueInfo, flat: Sequence[Any]) -> bytes:
+    """The bytes of plain numbers in the input's element type; FeedError when one does not fit."""
+    assert info.dtype is not None
+    try:
+        return struct.pack(f"<{len(flat)}{info.dtype.format}", *flat)
+    except (struct.error, TypeError, OverflowError) as error:
+        raise FeedError(f"input '{info.name}' expects {info.dtype} numbers: {error}") from None
+
+
+def type_of(info: ValueInfo, shape: Sequence[int]) -> TensorType:
+    """The tensor type of a feed of this shape."""
+    assert info.dtype is not None
+    return TensorType(info.dtype, tuple(shape))
+
+
+def _numpy_name(dtype: DType | None) -> str:
+    return "object" if dtype is string_type or dtype is None else dtype.name
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names) or "(none)"
+
+
+def select(results: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, Any]:
+    """The results of these names, in this order; FeedError for a name the model does not give."""
+    unknown = [name for name in wanted if name not in results]
+    if unknown:
+        raise FeedError(
+            f"the model has no output {_names(unknown)}; its outputs are {_names(results)}"
+        )
+    return {name: results[name] for name in wanted}
