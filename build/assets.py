@@ -4,7 +4,8 @@
     wheels/    Strandline's two WASM wheels and NumPy's
     web/       the page, from `npm ci && npm run build` in web/
 
-Every part is stamped with a hash of what it came from, so that a second call takes no time. `--only PART …` limits it.
+Every part is stamped with a hash of what it came from, so that a second call takes no time.
+`--only PART …` limits it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ WEB = REPO / "web"
 
 
 def pyodide() -> None:
-    """Pyodide's runtime files; its package list is emptied, for a site never loads packages from elsewhere."""
+    """Pyodide's runtime files, with an empty package list: a site loads nothing from elsewhere."""
     source = pyodide_npm.ensure()
     key = content_key([REPO / "build/versions.toml", REPO / "build/assets.py"])
 

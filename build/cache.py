@@ -1,4 +1,4 @@
-"""Where the build keeps what it made: one cache folder, content-hash stamps, locks, and progress lines."""
+"""Where the build keeps what it made: a cache folder, content-hash stamps, locks, progress."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class BuildError(Exception):
 
 
 def cache_dir() -> Path:
-    """`STRANDLINE_CACHE`, else `$XDG_CACHE_HOME/strandline`, else `~/.cache/strandline`; created."""
+    """`STRANDLINE_CACHE`, `$XDG_CACHE_HOME/strandline` or `~/.cache/strandline`; created."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = Path(os.environ.get("STRANDLINE_CACHE") or base / "strandline")
     folder.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def sha256(path: Path) -> str:
 
 
 def content_key(files: Iterable[Path], *more: str, root: Path = REPO) -> str:
-    """Hash names (relative to `root`) and contents of `files`, and the strings `more`: 16 hex digits."""
+    """Hash the files' names (relative to `root`) and contents, and `more`: 16 hex digits."""
     digest = hashlib.sha256()
     for path in sorted(files):
         digest.update(f"{path.relative_to(root)}\0{sha256(path)}\0".encode())
@@ -65,7 +65,7 @@ def write_stamp(stamp: Path, key: str) -> None:
 
 @contextmanager
 def lock(name: str) -> Iterator[None]:
-    """Hold an exclusive lock: two builds at once wait for each other. Released if the process dies."""
+    """Hold an exclusive lock, so that two builds at once take turns; it ends with the process."""
     with (cache_dir() / f"{name}.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -77,7 +77,7 @@ def lock(name: str) -> Iterator[None]:
 
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of `folder` if the block succeeds: never half a result."""
+    """Yield an empty folder that replaces `folder` if the block succeeds: never half a result."""
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -93,7 +93,7 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> None:
-    """Run a command with its output in a log file; on failure raise BuildError with the log's end."""
+    """Run a command, its output in a log file; on failure raise BuildError with the log's end."""
     log = cache_dir() / "logs" / f"{what.split(':')[0].replace(' ', '-').replace('/', '-')}.log"
     log.parent.mkdir(exist_ok=True)
     say(what)

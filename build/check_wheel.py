@@ -1,7 +1,8 @@
 """Check the WASM wheels before they go anywhere: `python build/check_wheel.py [WHEEL …]`.
 
-Name and tags, size against build/budgets.toml, files that must not be there, vector instructions in the extension,
-and that it imports in Pyodide. Every failed check is one line; the exit code is 1 if there is any.
+Name and tags, size against build/budgets.toml, files that must not be there, vector instructions
+in the extension, and that it imports in Pyodide. Every failed check is one line; the exit code is 1
+if there is any.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from wasm import SIMD_BUILDS, Builder
 from wasmcode import count_simd
 
 EXTENSION = "strandline/_core.abi3.so"
-MINIMUM_SIMD = 500  # a build without vector kernels has a few dozen, from the compiler's own vectoriser
+MINIMUM_SIMD = (
+    500  # a build without vector kernels has a few dozen, from the compiler's own vectoriser
+)
 
 _NAME = re.compile(
     r"(?P<name>\w+)-(?P<version>[\w.]+)(?:-(?P<build>\d\w*))?"
@@ -90,7 +93,7 @@ def check_import(expression: str, expected: str, *wheels: Path) -> Iterator[str]
     """Yield a problem unless `expression` gives `expected` in Pyodide with these wheels."""
     runtime = pyodide_npm.ensure()
     script = REPO / "build/import_check.mjs"
-    command = ["node", script, runtime, expression, *wheels]
+    command: list[str | Path] = ["node", script, runtime, expression, *wheels]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     if done.returncode != 0:
         yield f"it does not import in Pyodide: {done.stderr.strip()[-2000:]}"
@@ -101,8 +104,10 @@ def check_import(expression: str, expected: str, *wheels: Path) -> Iterator[str]
 def check(wheel: Path) -> list[str]:
     """Every problem of one wheel."""
     if wheel.name.startswith("numpy-"):
-        product = "import numpy; str(numpy.__version__) + str(int(numpy.arange(4.0).dot([1, 2, 3, 4])))"
-        answer = f"{VERSIONS['numpy']['version']}20"
+        product = (
+            "import numpy; str(numpy.__version__) + str(int(numpy.arange(4.0).dot([1, 2, 3, 4])))"
+        )
+        answer = f"{VERSIONS['numpy']['version']} 20"
         return [*check_numpy(wheel), *check_import(product, answer, wheel)]
     simd = next((s for s, tag in SIMD_BUILDS.items() if f"-{tag}-" in wheel.name), "")
     imported = check_import("import strandline._core as core; core.isa()", simd, wheel)

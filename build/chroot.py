@@ -1,4 +1,4 @@
-"""A Debian chroot with Python 3.14 and Emscripten: the toolchain where only package registries are open."""
+"""A Debian chroot with Python 3.14 and Emscripten, for networks with package registries only."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Chroot:
         return [f"/{found[-1].parent.relative_to(self.root)}"] if found else []
 
     def ensure(self, requirements: Path) -> None:
-        """Make or complete the chroot; `requirements` is the lock file of its Python environment."""
+        """Make or complete the chroot; `requirements` is the lock file of its Python packages."""
         self._bootstrap()
         self._packages()
         self._venv(requirements)
@@ -112,7 +112,9 @@ class Chroot:
         self.run(install, "apt-get install: Emscripten (about 1 minute, 1.2 GB)")
         self.run(["apt-get", "clean"], "apt-get clean: in the chroot")
         if not self._llvm():
-            raise BuildError("Emscripten came without /usr/lib/llvm-*/bin/llvm-readobj in the chroot.")
+            raise BuildError(
+                "Emscripten came without /usr/lib/llvm-*/bin/llvm-readobj in the chroot."
+            )
         write_stamp(stamp, key)
 
     def _venv(self, requirements: Path) -> None:
@@ -120,9 +122,16 @@ class Chroot:
         stamp = self.path(f"{HOME}/stamps/venv")
         if is_fresh(stamp, key):
             return
-        shutil.copyfile(requirements, self.path(f"{HOME}/requirements.lock"))
+        locked = f"{HOME}/requirements.lock"
+        shutil.copyfile(requirements, self.path(locked))
         self.run(["python3.14", "-m", "venv", "--clear", VENV], "venv: in the chroot")
-        install = [f"{VENV}/bin/pip", "install", "--require-hashes", "-r", f"{HOME}/requirements.lock"]
+        install = [
+            f"{VENV}/bin/pip",
+            "install",
+            "--require-hashes",
+            "-r",
+            f"{HOME}/requirements.lock",
+        ]
         self.run(install, "pip install: pyodide-build and build backends")
         write_stamp(stamp, key)
 

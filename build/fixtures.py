@@ -1,7 +1,7 @@
-"""Real data and models that ship inside packages: fetched once by pip, checked, unpacked into the cache.
+"""Real data and models that ship inside packages: fetched by pip, checked, unpacked into the cache.
 
-Only the wheels' files are used; nothing of these packages is installed. `python build/fixtures.py popmon` prints the
-folder that holds the package's files.
+Only the wheels' files are used; nothing of these packages is installed.
+`python build/fixtures.py popmon` prints the folder that holds the package's files.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Fixture:
 
 
 FIXTURES = {
-    # Flights in the USA in 2015, 50,000 rows each: the first half of the year (reference) and the second.
+    # Flights in the USA in 2015, 50,000 rows each: first half of the year (reference) and second.
     "popmon": Fixture(
         "popmon-1.4.12-py3-none-any.whl",
         "2f184745813165004aea46829b528d0852c963f847bf32bcc6a15e51703cfd14",
@@ -83,13 +83,14 @@ def ocr_model(part: str) -> Path:
 
 def _fetch(fixture: Fixture, target: Path) -> None:
     with replacing(target) as partial:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:",
-                   "--disable-pip-version-check", "-d", partial, fixture.requirement]  # fmt: skip
+        command: list[str | Path] = [sys.executable, "-m", "pip", "download", "--no-deps",
+            "--only-binary", ":all:", "-d", partial, fixture.requirement]  # fmt: skip
         run(command, f"pip download: {fixture.requirement}")
         wheel = partial / fixture.wheel
         if not wheel.is_file() or sha256(wheel) != fixture.sha256:
             raise BuildError(
-                f"The package index's {fixture.wheel} is missing or does not have the SHA-256 in build/fixtures.py."
+                f"The package index's {fixture.wheel} is missing, or does not have the SHA-256 "
+                "in build/fixtures.py."
             )
         with zipfile.ZipFile(wheel) as archive:
             for name in archive.namelist():

@@ -1,4 +1,4 @@
-"""Pyodide as npm ships it: the runtime that goes into a site, and the headers' facts for cross-building."""
+"""Pyodide as npm ships it: the runtime that goes into a site, and the facts for cross-building."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def ensure() -> Path:
         archive = partial / f"pyodide-{spec['version']}.tgz"
         if sha256(archive) != spec["npm_sha256"]:
             raise BuildError(
-                f"pyodide {spec['version']} from npm does not have the SHA-256 in build/versions.toml."
+                f"pyodide {spec['version']} from npm does not have the SHA-256 "
+                "in build/versions.toml."
             )
         with tarfile.open(archive) as tar:
             tar.extractall(partial, filter="data")

@@ -1,4 +1,4 @@
-"""Which files make a wheel, and bringing them where they are built without touching what did not change."""
+"""Which files make a wheel, and bringing them to where they are built."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def excluded_from_wasm() -> list[str]:
 
 
 def wheel_sources(*, wasm: bool) -> list[Path]:
-    """Every file that `pip install .` reads; with `wasm`, without those the WASM wheel leaves out."""
+    """Every file that `pip install .` reads; with `wasm`, without what that wheel leaves out."""
     files = [REPO / "pyproject.toml", REPO / "LICENSE"]
     readme = _project()["project"].get("readme")
     if readme:
@@ -43,7 +43,7 @@ def _project() -> dict[str, Any]:
 
 
 def sync(files: Iterable[Path], target: Path) -> None:
-    """Make `target` hold exactly these files of the repository; equal files keep their time stamps."""
+    """Make `target` hold exactly these files; equal files are left alone, with their times."""
     wanted = {target / file.relative_to(REPO): file for file in files}
     target.mkdir(parents=True, exist_ok=True)
     for copy in [path for path in target.rglob("*") if path.is_file()]:

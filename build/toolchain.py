@@ -1,7 +1,7 @@
-"""The two ways to a WASM wheel, behind one method: `build(name, …)` runs `pyodide build` on a source tree.
+"""The two ways to a WASM wheel, behind one method: `build` runs `pyodide build` on a source tree.
 
-`OpenToolchain` is pyodide-build's own: it downloads a cross-build environment and the Emscripten SDK.
-`ChrootToolchain` needs the package registries only: it assembles both (see chroot.py and xbuildenv.py).
+`OpenToolchain` is pyodide-build's own: it downloads a cross-build environment and the Emscripten
+SDK. `ChrootToolchain` needs package registries only: it assembles both (chroot.py, xbuildenv.py).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Toolchain(Protocol):
     def build(self, name: str, settings: Sequence[str], env: Mapping[str, str]) -> Path:
         """Build the tree and return the wheel's path.
 
-        `settings` are `KEY=VALUE` for the build backend, where `{source}` stands for the tree's folder.
+        `settings` are `KEY=VALUE` for the build backend; `{source}` there is the tree's folder.
         """
 
 
@@ -54,7 +54,8 @@ def choose(wanted: str = "auto") -> Toolchain:
         return ChrootToolchain()
     either = f"\n  or (pyodide-build's own environment): {lacks_open}" if lacks_open else ""
     raise BuildError(
-        f"Cannot build WASM wheels on this machine.\n  Missing (Debian chroot): {lacks_chroot}{either}\n"
+        "Cannot build WASM wheels on this machine.\n"
+        f"  Missing (Debian chroot): {lacks_chroot}{either}\n"
         "Do one of the two, or take the wheels from a release."
     )
 
@@ -63,7 +64,7 @@ def _open_lacks() -> str | None:
     if shutil.which("python3.14") is None:
         return "python3.14 is not on PATH"
     try:
-        request = urllib.request.Request(_SDK, method="HEAD")  # noqa: S310
+        request = urllib.request.Request(_SDK, method="HEAD")
         urllib.request.urlopen(request, timeout=5).close()
     except urllib.error.HTTPError:
         return None  # it answered: the folder itself is not listable
@@ -123,8 +124,8 @@ class OpenToolchain:
         stamp = self._home / "stamp"
         if not is_fresh(stamp, key):
             run(["python3.14", "-m", "venv", "--clear", venv], "venv: for pyodide-build")
-            install = [venv / "bin/pip", "install", "--require-hashes", "-r", REQUIREMENTS]
-            run(install, "pip install: pyodide-build and build backends")
+            pip: list[str | Path] = [venv / "bin/pip", "install", "--require-hashes", "-r"]
+            run([*pip, REQUIREMENTS], "pip install: pyodide-build and build backends")
             version = VERSIONS["pyodide"]["version"]
             fetch = [venv / "bin/pyodide", "xbuildenv", "install", version]
             run(fetch, f"pyodide xbuildenv: {version}", env=self._env)

@@ -1,7 +1,7 @@
 """Make the WASM wheels: `python build/wasm.py` prints their paths.
 
-Strandline's two (SIMD, and SIMD with the relaxed instructions) and NumPy's. Each is kept in the cache under a hash of
-what it was made from, so a second call takes no time.
+Strandline's two (SIMD, and SIMD with the relaxed instructions) and NumPy's. Each is kept in the
+cache under a hash of what it was made from, so that a second call takes no time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import sys
 import tarfile
 import tomllib
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from cache import (
@@ -37,8 +38,22 @@ _EPOCH = "1577836800"  # the time in the wheels' zip entries: equal sources give
 
 _TOOLCHAIN_FILES = [
     REPO / "build" / name
-    for name in ("chroot.py", "requirements-wasm.lock", "toolchain.py", "versions.toml", "wasm.py", "xbuildenv.py")
-]  # fmt: skip
+    for name in (
+        "chroot.py",
+        "requirements-wasm.lock",
+        "toolchain.py",
+        "versions.toml",
+        "xbuildenv.py",
+    )
+]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a wheel is built with: settings for its build backend, environment variables."""
+
+    settings: tuple[str, ...]
+    env: Mapping[str, str]
 
 
 class Builder:
@@ -57,53 +72,58 @@ class Builder:
     def strandline(self, simd: str) -> Path:
         """The wheel of this checkout for one of SIMD_BUILDS."""
         files = wheel_sources(wasm=True)
-        key = content_key([*files, *_TOOLCHAIN_FILES], simd)
-
-        def build() -> Path:
-            flags = "-O3 -msimd128" + (" -mrelaxed-simd" if simd == "relaxed-simd" else "")
-            sync(files, self.toolchain.sources("strandline"))
-            settings = [f"wheel.build-tag={SIMD_BUILDS[simd]}", f"build-dir=.skbuild/{simd}"]
-            env = {"CFLAGS": flags, "LDFLAGS": "-O3", "STRANDLINE_WASM_SIMD": simd}
-            return self.toolchain.build("strandline", settings, {**env, "SOURCE_DATE_EPOCH": _EPOCH})
-
-        return _cached(f"strandline-{simd}-{key}", build)
+        flags = "-O3 -msimd128" + (" -mrelaxed-simd" if simd == "relaxed-simd" else "")
+        recipe = Recipe(
+            settings=(f"wheel.build-tag={SIMD_BUILDS[simd]}", f"build-dir=.skbuild/{simd}"),
+            env={"CFLAGS": flags, "LDFLAGS": "-O3", "STRANDLINE_WASM_SIMD": simd},
+        )
+        return self._build(
+            "strandline",
+            f"strandline-{simd}-{content_key([*files, *_TOOLCHAIN_FILES], str(recipe))}",
+            recipe,
+            lambda target: sync(files, target),
+        )
 
     def numpy(self) -> Path:
         """NumPy's wheel, from its sdist."""
-        version = VERSIONS["numpy"]["version"]
-        key = content_key([f for f in _TOOLCHAIN_FILES if f.suffix != ".py"], "numpy-1")
-
-        def build() -> Path:
-            source = self.toolchain.sources("numpy")
-            archive = _sdist("numpy", version, VERSIONS["numpy"]["sdist_sha256"])
-            with replacing(source) as folder, tarfile.open(archive) as tar:
-                tar.extractall(folder, filter="data")
-                for entry in (folder / f"numpy-{version}").iterdir():
-                    entry.rename(folder / entry.name)
-            say("building NumPy for WASM, once: about 5 minutes on 2 cores")
-            settings = [
+        spec = VERSIONS["numpy"]
+        recipe = Recipe(
+            settings=(
                 "setup-args=--cross-file={source}/tools/ci/emscripten/emscripten.meson.cross",
                 "setup-args=-Dblas=none",
                 "setup-args=-Dlapack=none",
                 "install-args=--tags=runtime,python-runtime",  # without tests and headers
                 "build-dir=build",
-            ]
-            flags = {"CFLAGS": "-O2 -msimd128", "CXXFLAGS": "-O2 -msimd128", "LDFLAGS": "-O2"}
-            return self.toolchain.build("numpy", settings, {**flags, "SOURCE_DATE_EPOCH": _EPOCH})
+            ),
+            env={"CFLAGS": "-O2 -msimd128", "CXXFLAGS": "-O2 -msimd128", "LDFLAGS": "-O2"},
+        )
 
-        return _cached(f"numpy-{version}-{key}", build)
+        def prepare(target: Path) -> None:
+            archive = _sdist("numpy", spec["version"], spec["sdist_sha256"])
+            with replacing(target) as folder, tarfile.open(archive) as tar:
+                tar.extractall(folder, filter="data")
+                for entry in (folder / f"numpy-{spec['version']}").iterdir():
+                    entry.rename(folder / entry.name)
+            say("building NumPy for WASM, once: about 5 minutes on 2 cores")
 
+        lock_file = REPO / "build/requirements-wasm.lock"
+        key = content_key([lock_file], str(spec), str(VERSIONS["pyodide"]), str(recipe))
+        return self._build("numpy", f"numpy-{spec['version']}-{key}", recipe, prepare)
 
-def _cached(name: str, build: Callable[[], Path]) -> Path:
-    """The one wheel in the cache folder `name`, built if it is not there."""
-    folder = cache_dir() / "wheels" / name
-    if not folder.is_dir():
-        with lock("wasm"):
-            if not folder.is_dir():  # another process may have built it while this one waited
-                wheel = build()
-                with replacing(folder) as partial:
-                    shutil.copyfile(wheel, partial / wheel.name)
-    return next(folder.glob("*.whl"))
+    def _build(
+        self, tree: str, cached: str, recipe: Recipe, prepare: Callable[[Path], None]
+    ) -> Path:
+        """The one wheel in the cache folder `cached`, built there if need be."""
+        folder = cache_dir() / "wheels" / cached
+        if not folder.is_dir():
+            with lock("wasm"):
+                if not folder.is_dir():  # another process may have built it while this one waited
+                    prepare(self.toolchain.sources(tree))
+                    env = {**recipe.env, "SOURCE_DATE_EPOCH": _EPOCH}
+                    wheel = self.toolchain.build(tree, recipe.settings, env)
+                    with replacing(folder) as partial:
+                        shutil.copyfile(wheel, partial / wheel.name)
+        return next(folder.glob("*.whl"))
 
 
 def _sdist(name: str, version: str, digest: str) -> Path:
@@ -111,7 +131,7 @@ def _sdist(name: str, version: str, digest: str) -> Path:
     target = cache_dir() / f"{name}-{version}.tar.gz"
     if target.is_file() and sha256(target) == digest:
         return target
-    # uv resolves to an address without building anything; pip would run the project's build to learn its name.
+    # uv finds the address without running the project's build, as pip would to learn its name.
     command = [sys.executable, "-m", "uv", "pip", "compile", "-q", "--no-deps", "--no-binary", name,
                "--format", "pylock.toml", "-"]  # fmt: skip
     found = subprocess.run(
@@ -125,7 +145,9 @@ def _sdist(name: str, version: str, digest: str) -> Path:
     with urllib.request.urlopen(url, timeout=60) as response, partial.open("wb") as file:
         shutil.copyfileobj(response, file)
     if sha256(partial) != digest:
-        raise BuildError(f"{name} {version}'s archive does not have the SHA-256 in build/versions.toml.")
+        raise BuildError(
+            f"{name} {version}'s archive does not have the SHA-256 in build/versions.toml."
+        )
     partial.rename(target)
     return target
 

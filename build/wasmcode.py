@@ -1,4 +1,4 @@
-"""Walk the code of a WebAssembly module and count its instructions, to know that vector code was really made.
+"""Count the instructions of a WebAssembly module, to know that vector code was really made.
 
 Source: WebAssembly Core Specification 3.0, chapter 5 (binary format).
 """
@@ -48,7 +48,7 @@ class Reader:
 def count_instructions(module: bytes) -> Counter[tuple[int, int]]:
     """Count `(opcode, number after the prefix or 0)` over all function bodies of a module.
 
-    Raises ValueError if this is no WebAssembly module, or holds an instruction that is not known here.
+    Raises ValueError if this is no WebAssembly module, or if an instruction is not known here.
     """
     if module[:8] != b"\0asm\1\0\0\0":
         raise ValueError("not a WebAssembly module (version 1)")
@@ -144,7 +144,7 @@ def _skip_try_table(reader: Reader) -> None:
 
 # unreachable nop else throw_ref end return drop select catch_all ref.is_null
 _PLAIN = {0x00, 0x01, 0x05, 0x0A, 0x0B, 0x0F, 0x1A, 0x1B, 0x19, 0xD1}
-# Instructions followed by that many numbers: blocks, branches, calls, variables, tables, constants …
+# Instructions followed by that many numbers: blocks, branches, calls, variables, constants …
 _NUMBERS = {
     **dict.fromkeys((0x02, 0x03, 0x04, 0x06, 0x07, 0x08, 0x09, 0x0C, 0x0D, 0x10, 0x12), 1),
     **dict.fromkeys((0x14, 0x15, 0x18, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26), 1),

@@ -1,8 +1,8 @@
-"""Assemble what `pyodide xbuildenv install` would download, from the npm package and Debian's headers.
+"""Assemble what `pyodide xbuildenv install` downloads, from the npm package and Debian's headers.
 
-pyodide-build looks for `<version>/xbuildenv/pyodide-root` with a `Makefile.envs`, the target's headers and its
-sysconfig data. Everything about the target comes from Pyodide itself: its standard library carries the
-`_sysconfigdata` that its Python was built with.
+pyodide-build looks for `<version>/xbuildenv/pyodide-root` with a `Makefile.envs`, the target's
+headers and its sysconfig data. Everything about the target comes from Pyodide itself: its standard
+library carries the `_sysconfigdata` that its Python was built with.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from cache import REPO, VERSIONS, content_key, is_fresh, replacing, say, write_s
 from chroot import HOME, Chroot
 
 _SYSCONFIG = "_sysconfigdata__emscripten_wasm32-emscripten"
-_EXCEPTIONS = "-fwasm-exceptions -sSUPPORT_LONGJMP=wasm"  # as Pyodide's own build: one unwinder for all
+_EXCEPTIONS = (
+    "-fwasm-exceptions -sSUPPORT_LONGJMP=wasm"  # as Pyodide's own build: one unwinder for all
+)
 
 _MAKEFILE = """\
 export PYODIDE_VERSION = {version}
