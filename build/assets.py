@@ -94,17 +94,18 @@ def _part(name: str, key: str, fill: Callable[[Path], None]) -> None:
 
 
 PARTS: dict[str, Callable[[], None]] = {"pyodide": pyodide, "web": web, "wheels": wheels}
+STEPS = {**PARTS, "node_modules": install_web}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Fill py/strandline/bundle/assets/.")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--only", nargs="+", choices=STEPS, default=list(PARTS))
     arguments = parser.parse_args()
     os.umask(0o022)
     try:
         with lock("assets"):
             for name in arguments.only:
-                PARTS[name]()
+                STEPS[name]()
     except BuildError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

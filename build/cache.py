@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -87,7 +88,7 @@ def replacing(folder: Path) -> Iterator[Path]:
 
 
 def run(
-    command: Sequence[str | Path],
+    command: Sequence[object],
     what: str,
     *,
     env: Mapping[str, str] | None = None,
@@ -100,7 +101,8 @@ def run(
     start = time.monotonic()
     with log.open("w") as output:
         done = subprocess.run(
-            list(command), stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+    log_name = re.sub(r"[^a-z0-9]+", "-", what.split(":")[0].lower())
+    log = cache_dir() / "logs" / f"{log_name}.log"
             env=None if env is None else dict(env), cwd=cwd, check=False,
         )  # fmt: skip
     seconds = time.monotonic() - start

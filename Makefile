@@ -1,0 +1,64 @@
+# Everything this project does is one of these targets; the work itself is in build/*.py.
+# The first of them on PATH that is new enough makes .venv; from then on .venv's is used.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
+VENV := .venv/bin
+PYTEST := $(VENV)/python -m pytest
+export ORT_DISABLE_TELEMETRY := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup native assets wasm demo test test-all lint format bench wheel lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: ## prepare machine and checkout: tools, .venv, packages
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or later is needed (Debian: apt-get install python3)." >&2; exit 1; }
+	@$(PYTHON) build/setup.py
+
+native: setup ## build the C extension and install the package editable into .venv
+	@build/native.sh
+
+assets: setup ## build what a packed site needs: page, Pyodide, WASM wheels
+	@$(VENV)/python build/assets.py
+
+wasm: setup ## build and check the WASM wheels only
+	@$(VENV)/python build/check_wheel.py
+
+demo: native assets ## train, pack, collect and watch real flights; ONCE=1 ends by itself
+	@$(VENV)/python build/demo.py $(if $(ONCE),--once)
+
+test: lint native assets ## lint, then every test but the slow ones
+	@cd web && npm test --silent
+	@$(PYTEST) -m "not slow" $(PYTEST_ARGS)
+
+test-all: lint native assets wasm ## lint, then every test
+	@cd web && npm test --silent
+	@$(PYTEST) $(PYTEST_ARGS)
+
+lint: setup ## ruff, mypy --strict, clang-format, tsc --strict
+	@$(VENV)/ruff check --quiet .
+	@$(VENV)/ruff format --check --quiet . || { echo "error: run 'make format'." >&2; exit 1; }
+	@$(VENV)/mypy --no-error-summary
+	@$(VENV)/mypy --no-error-summary build/*.py
+	@$(VENV)/clang-format --dry-run --Werror $$(find py/core -name '*.[ch]')
+	@$(VENV)/python build/assets.py --only node_modules
+	@cd web && npm run check --silent
+
+format: setup ## let ruff and clang-format put the sources in order
+	@$(VENV)/ruff check --quiet --fix-only .
+	@$(VENV)/ruff format --quiet .
+	@$(VENV)/clang-format -i $$(find py/core -name '*.[ch]')
+
+bench: native assets ## native, WASM and their peers, interleaved; BENCH_ARGS are passed on
+	@$(VENV)/strandline bench $(BENCH_ARGS)
+
+wheel: native assets ## the release wheel, in dist/, installed and tried in a fresh environment
+	@$(VENV)/python build/release.py
+
+lock: setup ## resolve the Python packages anew (LOCK_ARGS=--upgrade for newer ones)
+	@build/lock.sh $(LOCK_ARGS)
+
+clean: ## remove everything built inside the checkout; the cache outside stays
+	rm -rf .skbuild dist py/strandline/bundle/assets web/dist web/node_modules .venv
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis test-results
