@@ -95,14 +95,15 @@ def run(
     cwd: Path | None = None,
 ) -> None:
     """Run a command, its output in a log file; on failure raise BuildError with the log's end."""
-    log = cache_dir() / "logs" / f"{what.split(':')[0].replace(' ', '-').replace('/', '-')}.log"
+    log_name = re.sub(r"[^a-z0-9]+", "-", what.split(":")[0].lower())
+    log = cache_dir() / "logs" / f"{log_name}.log"
     log.parent.mkdir(exist_ok=True)
     say(what)
     start = time.monotonic()
     with log.open("w") as output:
         done = subprocess.run(
-    log_name = re.sub(r"[^a-z0-9]+", "-", what.split(":")[0].lower())
-    log = cache_dir() / "logs" / f"{log_name}.log"
+            [str(part) for part in command],
+            stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             env=None if env is None else dict(env), cwd=cwd, check=False,
         )  # fmt: skip
     seconds = time.monotonic() - start
