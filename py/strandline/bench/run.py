@@ -139,7 +139,6 @@ def _mounts(root: Path, peer: Path) -> dict[str, Path]:
             )
     mounts = {
         "": root,
-        "assets": ASSETS / "web" / "assets",
         "bench": ASSETS / "web",
         "cases": root / "cases",
     }
