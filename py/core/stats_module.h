@@ -5,6 +5,8 @@
 
 #include "stats.h"
 
+#include <string.h>
+
 static bool stats_get_buffer(PyObject *object, Py_buffer *view, int flags, const char *what) {
     if (PyObject_GetBuffer(object, view, flags | PyBUF_FORMAT) != 0) return false;
     if (view->ndim == 1 || (view->ndim == 0 && view->len == view->itemsize)) return true;

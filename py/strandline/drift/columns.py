@@ -1,0 +1,269 @@
+"""Columns of any make → numbers or categories. The one place that says what *missing* and *invalid*
+mean.
+
+Missing: `None`, NaN, text that is empty or blank; in a numeric column also the texts in
+`MISSING_TEXT`. Invalid: in a numeric column what `float()` does not read, and ±inf; in a
+categorical one what is not text, number or bool.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from dataclasses import dataclass
+from math import isnan, nan
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from strandline.core import sorted_finite
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+Column: TypeAlias = "Sequence[Any] | Buffer"
+
+MISSING_TEXT: Final = frozenset({"", "na", "n/a", "nan", "null", "none"})
+FEW_VALUES: Final = 10
+"""a column of whole numbers with no more different ones is a code, not a quantity"""
+
+_NUMBER_FORMATS: Final = frozenset("dfbBhHiIlLqQ?")
+_PLAIN_TYPES: Final = frozenset({str, type(None)})
+_WHOLE: Final = 2.0**53
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A numeric column, ready for the core."""
+
+    values: Buffer
+    """[N] numbers; NaN where a cell is missing or can't be read; ±inf stay"""
+    unreadable: int
+    """how many of the NaNs are cells that can't be read as a number"""
+
+
+@dataclass(frozen=True, slots=True)
+class Categories:
+    """A categorical column, counted."""
+
+    counts: Mapping[str, int]
+    missing: int
+    invalid: int
+
+
+def numbers(column: Column) -> Numbers:
+    """Read a column as numbers: a buffer of numbers as it is, else cell by cell (numbers, bools,
+    texts, `None`).
+    """
+    if _is_number_buffer(column):
+        return Numbers(column, 0)  # type: ignore[arg-type]
+    cells = _cells(column)
+    try:
+        return Numbers(array("d", cells), 0)
+    except (TypeError, OverflowError):
+        pass
+    values = array("d", bytes(8 * len(cells)))
+    unreadable = 0
+    for row, cell in enumerate(cells):
+        value = number(cell)
+        if value is None:
+            unreadable += 1
+            value = nan
+        values[row] = value
+    return Numbers(values, unreadable)
+
+
+def number(cell: Any) -> float | None:
+    """One cell as a number: NaN when it is missing, `None` when it can't be read."""
+    if cell is None:
+        return nan
+    if isinstance(cell, str) and cell.strip().lower() in MISSING_TEXT:
+        return nan
+    try:
+        return float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def texts(column: Column) -> list[str | None]:
+    """Every cell of a column as the category it names; `None` when it is missing or has no text."""
+    cells = _cells(column)
+    if set(map(type, cells)) <= _PLAIN_TYPES:
+        return [cell if cell is None or cell.strip() else None for cell in cells]
+    return [text(cell) for cell in cells]
+
+
+def text(cell: Any) -> str | None:
+    """The category that a cell names. Whole numbers are written without a point, so that 3 and 3.0
+    are one category.
+    """
+    if isinstance(cell, str):
+        return cell if cell.strip() else None
+    if isinstance(cell, bool):
+        return "True" if cell else "False"
+    if isinstance(cell, int):
+        return str(cell)
+    if isinstance(cell, float):
+        if isnan(cell):
+            return None
+        return str(int(cell)) if abs(cell) < _WHOLE and cell == int(cell) else repr(cell)
+    return None
+
+
+def categories(column: Column) -> Categories:
+    """Count the categories of a column."""
+    cells = _cells(column)
+    kinds = set(map(type, cells))
+    if not (kinds <= _PLAIN_TYPES or len(kinds) == 1):
+        # 1, 1.0 and True are equal, hence one key: give every cell its text before counting.
+        return _by_text(Counter((text(cell), _is_missing(cell)) for cell in cells))
+    counted = Counter(cells) if _hashable(kinds) else {}
+    if not counted and cells:
+        return Categories({}, 0, len(cells))
+    by_text: Counter[tuple[str | None, bool]] = Counter()
+    for cell, count in counted.items():
+        by_text[text(cell), _is_missing(cell)] += count
+    return _by_text(by_text)
+
+
+def as_columns(data: Any) -> dict[str, Column]:
+    """The columns of a table by name: a mapping, a list of dicts, or a pandas, polars or pyarrow
+    table.
+
+    Raises `TypeError` for anything else, `ValueError` when the columns differ in length.
+    """
+    package = type(data).__module__.partition(".")[0]
+    if package == "pandas" and hasattr(data, "iloc"):
+        columns = {str(name): _from_pandas(data.iloc[:, i]) for i, name in enumerate(data.columns)}
+    elif package == "polars" and hasattr(data, "get_columns"):
+        columns = {series.name: _from_polars(series) for series in data.get_columns()}
+    elif package == "pyarrow" and hasattr(data, "column_names"):
+        columns = {name: _from_arrow(data.column(name)) for name in data.column_names}
+    elif isinstance(data, Mapping):
+        columns = {str(name): column for name, column in data.items()}
+    elif isinstance(data, (list, tuple)) and all(isinstance(row, Mapping) for row in data):
+        names = dict.fromkeys(name for row in data for name in row)
+        columns = {str(name): [row.get(name) for row in data] for name in names}
+    else:
+        raise TypeError(
+            f"a {type(data).__name__} is not a table: pass a mapping of columns, a list of dicts, "
+            "or a pandas, polars or pyarrow table"
+        )
+    lengths = {name: length(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        first, *_, last = sorted(lengths, key=lengths.__getitem__)
+        raise ValueError(
+            f"columns differ in length: {first!r} has {lengths[first]} rows, "
+            f"{last!r} has {lengths[last]}"
+        )
+    return columns
+
+
+def length(column: Column) -> int:
+    """How many cells a column has."""
+    return len(column) if isinstance(column, Sized) else len(memoryview(column))
+
+
+def _is_number_buffer(column: Column) -> bool:
+    if isinstance(column, (list, tuple, str, bytes)):
+        return False
+    try:
+        with memoryview(column) as view:  # type: ignore[arg-type]
+            return view.ndim == 1 and view.format.lstrip("<=@") in _NUMBER_FORMATS
+    except (TypeError, ValueError):
+        return False
+
+
+def _cells(column: Column) -> Sequence[Any]:
+    if isinstance(column, (str, bytes)):
+        raise TypeError("a column must be a sequence of cells, not one text")
+    if isinstance(column, (list, tuple)):
+        return column
+    if hasattr(column, "tolist"):
+        cells = column.tolist()
+        return cells if isinstance(cells, list) else [cells]
+    return list(column) if isinstance(column, Iterable) else memoryview(column).tolist()
+
+
+def _hashable(kinds: set[type]) -> bool:
+    return all(kind.__hash__ is not None for kind in kinds)
+
+
+def _is_missing(cell: Any) -> bool:
+    return (
+        cell is None
+        or (isinstance(cell, str) and not cell.strip())
+        or (isinstance(cell, float) and isnan(cell))
+    )
+
+
+def _by_text(counted: Mapping[tuple[str | None, bool], int]) -> Categories:
+    counts = {name: count for (name, _), count in counted.items() if name is not None}
+    missing = sum(count for (_, is_missing), count in counted.items() if is_missing)
+    return Categories(counts, missing, sum(counted.values()) - missing - sum(counts.values()))
+
+
+def _from_pandas(series: Any) -> Column:
+    numpy_type = type(series.dtype).__module__.startswith("numpy")
+    if numpy_type and series.dtype.kind in "iufb":
+        column: Column = series.to_numpy()
+        return column
+    cells: list[Any] = series.astype(object).where(series.notna(), None).tolist()
+    return cells
+
+
+def _from_polars(series: Any) -> Column:
+    cells: list[Any] = series.to_list()
+    return series.to_numpy() if series.dtype.is_numeric() and not series.null_count() else cells
+
+
+def _from_arrow(column: Any) -> Column:
+    kind = str(column.type)
+    if column.null_count == 0 and kind.removeprefix("u").startswith(("int", "float", "double")):
+        values: Column = column.to_numpy()
+        return values
+    cells: list[Any] = column.to_pylist()
+    return cells
+
+
+def infer_kind(column: Column) -> Literal["numeric", "categorical"]:
+    """Whether a column is a quantity or a name.
+
+    Numeric: at least 99 % of the cells that are not missing read as numbers (numbers in text, as
+    CSV has them, too), except columns of bools, and of whole numbers with at most `FEW_VALUES`
+    different ones that occur ten times each on average: those are codes, and categorical. A column
+    with nothing in it is numeric if it is a buffer of numbers.
+    """
+    buffer = _is_number_buffer(column)
+    cells = [] if buffer else _cells(column)
+    if _is_bools(column, buffer, cells):
+        return "categorical"
+    read = numbers(column)
+    values = sorted_finite(read.values)
+    n = len(values)
+    if not n:
+        return "numeric" if buffer else "categorical"
+    if read.unreadable > (n + read.unreadable) / 100:
+        return "categorical"
+    different = _few_whole(values)
+    return "categorical" if different and n >= 10 * different else "numeric"
+
+
+def _is_bools(column: Column, buffer: bool, cells: Sequence[Any]) -> bool:
+    if buffer:
+        with memoryview(column) as view:  # type: ignore[arg-type]
+            return view.format.lstrip("<=@") == "?"
+    return set(map(type, cells)) - {type(None)} == {bool}
+
+
+def _few_whole(values: Sequence[float]) -> int:
+    """How many different values there are when all are whole and at most `FEW_VALUES` different,
+    else 0.
+    """
+    different, start = 0, 0
+    while start < len(values):
+        different += 1
+        if different > FEW_VALUES or values[start] != int(values[start]):
+            return 0
+        start = bisect_right(values, values[start], start)
+    return different
