@@ -1,0 +1,103 @@
+/** What the page and the worker say to each other. JSON text stays text: the worker's Python reads and writes it. */
+
+import type { Manifest } from "./site/manifest";
+
+export type Value = string | number | boolean | null;
+export type Row = Record<string, Value>;
+
+export interface Predictions {
+  /** One entry per input row, outputs by name. */
+  rows: Row[];
+  /** Milliseconds inside the model, without the way to the worker and back. */
+  ms: number;
+}
+
+export interface FeatureDrift {
+  name: string;
+  role: "feature" | "output" | "system";
+  kind: "numeric" | "categorical";
+  bins: string[];
+  reference: number[];
+  current: number[];
+  [statistic: string]: unknown;
+}
+
+/** Everything predicted since the page was opened, against the reference. */
+export interface Drift {
+  rows: number;
+  features: FeatureDrift[];
+}
+
+export interface OutboxState {
+  /** Closed windows that wait to be confirmed by the collector. */
+  queued: number;
+  /** Windows that the collector will never take; kept on the device for inspection. */
+  quarantined: number;
+  /** Windows given up because the queue was full. */
+  dropped: number;
+  /** Rows in the open window. */
+  pending: number;
+  /** Windows that the collector confirmed since the page was opened. */
+  sent: number;
+  /** The last failure to send in words, null after a success. */
+  trouble: string | null;
+}
+
+export const STAGES = ["manifest", "download", "runtime", "wheel", "model", "ready"] as const;
+export type Stage = (typeof STAGES)[number];
+
+export interface Progress {
+  stage: Stage;
+  /** Bytes fetched and checked so far, of all files that are needed. */
+  loaded: number;
+  total: number;
+}
+
+/** The worker's methods. */
+export interface Calls {
+  open(site: string): Manifest;
+  predict(rows: Row[]): Predictions;
+  predictCsv(text: string): Predictions;
+  drift(): Drift;
+  /** Closes the open window and tries to send; resolves when the attempt is over. */
+  flush(): OutboxState;
+  outbox(): OutboxState;
+  /** The report as it would be sent if the window closed now, or null when it is empty. */
+  nextReport(): string | null;
+  visibility(hidden: boolean): void;
+  close(): void;
+}
+
+export type Method = keyof Calls;
+
+export type Request = {
+  [M in Method]: { id: number; method: M; args: Parameters<Calls[M]> };
+}[Method];
+
+export interface Failure {
+  name: string;
+  message: string;
+}
+
+export type FromWorker =
+  | { kind: "reply"; id: number; value: unknown }
+  | { kind: "failure"; id: number; error: Failure }
+  | { kind: "progress"; progress: Progress }
+  | { kind: "outbox"; state: OutboxState };
+
+const KINDS = new Set(["reply", "failure", "progress", "outbox"]);
+
+/** Whether a message event's data is one of the worker's messages. */
+export function isFromWorker(data: unknown): data is FromWorker {
+  return typeof data === "object" && data !== null && KINDS.has((data as { kind?: string }).kind ?? "");
+}
+
+/** An error as it crosses from the worker; Python's keep the type's name and the last line. */
+export function toFailure(error: unknown): Failure {
+  if (!(error instanceof Error)) return { name: "Error", message: String(error) };
+  const lastLine = error.message.trimEnd().split("\n").at(-1) ?? "";
+  const python = error.name === "PythonError" ? /^([\w.]+)(?:: (.*))?$/.exec(lastLine) : null;
+  if (python === null) return { name: error.name, message: error.message };
+  const name = python[1]?.split(".").at(-1) ?? "Error";
+  return { name, message: python[2] ?? name };
+}

@@ -1,0 +1,81 @@
+/** The form made of the manifest's features. */
+
+import type { Row, Value } from "../messages";
+import { h } from "../ui/dom";
+import { number } from "../ui/format";
+import type { Feature } from "../site/manifest";
+
+const MISSING = "";
+
+export class FeatureForm {
+  readonly #features: readonly Feature[];
+  readonly #inputs: (HTMLInputElement | HTMLSelectElement)[];
+
+  constructor(features: readonly Feature[], fields: HTMLElement) {
+    this.#features = features;
+    this.#inputs = features.map((feature, i) => {
+      const input = feature.kind === "numeric" ? numberInput(feature) : select(feature);
+      input.id = `feature-${i}`;
+      input.name = feature.name;
+      const hint = rangeHint(feature);
+      if (hint !== null) input.setAttribute("aria-describedby", `hint-${i}`);
+      fields.append(
+        h(
+          "div",
+          { class: "field" },
+          h("label", { for: input.id }, feature.name),
+          input,
+          hint === null ? null : h("small", { id: `hint-${i}`, class: "hint" }, hint),
+        ),
+      );
+      return input;
+    });
+  }
+
+  /** One row; an empty field is a missing value. */
+  row(): Row {
+    return Object.fromEntries(this.#features.map((feature, i) => [feature.name, this.#value(feature, i)]));
+  }
+
+  #value(feature: Feature, i: number): Value {
+    const text = this.#inputs[i]?.value ?? MISSING;
+    if (text === MISSING) return null;
+    return feature.kind === "numeric" ? Number(text) : text;
+  }
+}
+
+/** The row that a form starts with. */
+export function defaults(features: readonly Feature[]): Row {
+  return Object.fromEntries(features.map((feature) => [feature.name, feature.default ?? null]));
+}
+
+function numberInput(feature: Feature & { kind: "numeric" }): HTMLInputElement {
+  return h("input", {
+    type: "number",
+    step: "any",
+    inputmode: "decimal",
+    autocomplete: "off",
+    min: feature.min ?? null,
+    max: feature.max ?? null,
+    value: feature.default ?? null,
+    placeholder: "missing",
+  });
+}
+
+function select(feature: Feature & { kind: "categorical" }): HTMLSelectElement {
+  const categories = feature.categories ?? [];
+  const chosen = feature.default ?? categories[0] ?? MISSING;
+  const option = (value: string, label: string): HTMLOptionElement =>
+    h("option", { value, selected: value === chosen }, label);
+  return h(
+    "select",
+    { autocomplete: "off" },
+    ...categories.filter((value) => value !== MISSING).map((value) => option(value, value)),
+    option(MISSING, "missing"),
+  );
+}
+
+function rangeHint(feature: Feature): string | null {
+  if (feature.kind !== "numeric" || feature.min == null || feature.max == null) return null;
+  return `${number(feature.min)} – ${number(feature.max)}`;
+}

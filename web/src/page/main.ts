@@ -1,0 +1,86 @@
+import "../ui/theme.css";
+import "./page.css";
+import type { Model } from "../strandline";
+import { byId, busy, onClick } from "../ui/dom";
+import { setUpBatch } from "./batch";
+import { DriftView } from "./drift";
+import { FeatureForm } from "./form";
+import { Loading } from "./loading";
+import { goOffline } from "./offline";
+import { setUpPrivacy } from "./privacy";
+import { showResult } from "./result";
+import { showNetwork, showOffline, showOutbox } from "./status";
+
+const site = new URL(".", location.href).href;
+
+async function start(): Promise<void> {
+  const loading = new Loading();
+  showNetwork();
+  if (navigator.serviceWorker?.controller) showOffline("ready");
+  byId("retry").addEventListener("click", () => location.reload());
+  let model: Model | null = null;
+  try {
+    // The public module under its public name: this page is its first user.
+    const { load } = (await import(/* @vite-ignore */ `${site}strandline.js`)) as typeof import("../strandline");
+    model = await load(site, {
+      onProgress: (progress) => loading.show(progress),
+      onOutbox: (state) => model && showOutbox(model.manifest, state),
+    });
+  } catch (error) {
+    loading.fail(error);
+    return;
+  }
+  await show(model);
+  loading.done();
+  void goOffline(site);
+}
+
+async function show(model: Model): Promise<void> {
+  const { manifest } = model;
+  document.title = `${manifest.name} ${manifest.version}`;
+  byId("name").textContent = manifest.name;
+  byId("version").textContent = `version ${manifest.version}`;
+  showOutbox(manifest, await model.outbox());
+
+  const drift = new DriftView(model);
+  const form = new FeatureForm(manifest.features, byId("fields"));
+  const button = byId<HTMLButtonElement>("predict");
+  const result = byId("result");
+  const formNote = byId("form-note");
+  byId<HTMLFormElement>("form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    void busy(button, async () => {
+      try {
+        const { rows, ms } = await model.predictTimed([form.row()]);
+        formNote.textContent = "";
+        if (rows[0] !== undefined) showResult(result, manifest.outputs, rows[0], ms);
+        void drift.refresh();
+      } catch (error) {
+        formNote.textContent = error instanceof Error ? error.message : String(error);
+      }
+    });
+  });
+  setUpBatch(model, () => void drift.refresh());
+  setUpPrivacy(model);
+  setUpSample(form);
+  await drift.refresh();
+}
+
+function setUpSample(form: FeatureForm): void {
+  const code = byId("sample");
+  code.textContent = [
+    `import { load } from ${JSON.stringify(new URL("strandline.js", site).href)};`,
+    "",
+    "const model = await load();",
+    `const rows = await model.predict([${JSON.stringify(form.row(), null, 2)}]);`,
+    "const drift = await model.drift(); // since loading, beside the reference",
+    "await model.flush(); // close the window and send it",
+  ].join("\n");
+  onClick(byId<HTMLButtonElement>("copy"), async () => {
+    await navigator.clipboard.writeText(code.textContent ?? "");
+    byId("copy").textContent = "Copied";
+    setTimeout(() => (byId("copy").textContent = "Copy"), 1500);
+  });
+}
+
+void start();

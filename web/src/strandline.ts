@@ -1,0 +1,85 @@
+/**
+ * Strandline's public module.
+ *
+ * ```js
+ * import { load } from "./strandline.js";
+ * const model = await load();
+ * const predictions = await model.predict([{ distance: 700, airline: "WN" }]);
+ * ```
+ */
+
+import { WorkerClient } from "./client";
+import type { Drift, OutboxState, Predictions, Progress, Row } from "./messages";
+import { siteFolder } from "./site/cache";
+import type { Manifest } from "./site/manifest";
+
+export type { Drift, FeatureDrift, OutboxState, Predictions, Progress, Row, Stage, Value } from "./messages";
+export type { Feature, Manifest } from "./site/manifest";
+
+export interface LoadOptions {
+  /** Called with the stage and the bytes while the model loads. */
+  onProgress?: (progress: Progress) => void;
+  /** Called whenever the outbox changes. */
+  onOutbox?: (state: OutboxState) => void;
+}
+
+/** A model that runs in a worker. Every method may be called at any time; calls are answered in order. */
+export interface Model {
+  readonly manifest: Manifest;
+  /** Predicts rows; the result has one entry per row. Rejects with `InputError` when a row can't be used. */
+  predict(rows: Row[]): Promise<Row[]>;
+  /** As `predict`, with the time that the model took. */
+  predictTimed(rows: Row[]): Promise<Predictions>;
+  /** Predicts a CSV text whose first line names the features. */
+  predictCsv(text: string): Promise<Predictions>;
+  /** What was predicted since loading, against the reference. */
+  drift(): Promise<Drift>;
+  /** Closes the open window and tries to send what waits. */
+  flush(): Promise<OutboxState>;
+  outbox(): Promise<OutboxState>;
+  /** The exact JSON that would be sent if the window closed now; null when it is empty. */
+  nextReport(): Promise<string | null>;
+  /** Closes the open window, stores it, and ends the worker. */
+  close(): Promise<void>;
+}
+
+/**
+ * Loads a packed site's model. `url` is the site's folder (default: the folder of this module), on the same origin
+ * as this module. Rejects when a file is missing or does not have the SHA-256 that the manifest promises.
+ */
+export async function load(url: string | URL = moduleFolder(), options: LoadOptions = {}): Promise<Model> {
+  const site = siteFolder(new URL(url, globalThis.location?.href));
+  const worker = new Worker(new URL("./worker/worker.ts", import.meta.url), {
+    type: "module",
+    name: "strandline",
+  });
+  const client = new WorkerClient(worker, options);
+  let manifest: Manifest;
+  try {
+    manifest = await client.call("open", site);
+  } catch (error) {
+    client.terminate();
+    throw error;
+  }
+  const forward = (): void => void client.call("visibility", document.visibilityState === "hidden");
+  document.addEventListener("visibilitychange", forward);
+  return {
+    manifest,
+    predict: async (rows) => (await client.call("predict", rows)).rows,
+    predictTimed: (rows) => client.call("predict", rows),
+    predictCsv: (text) => client.call("predictCsv", text),
+    drift: () => client.call("drift"),
+    flush: () => client.call("flush"),
+    outbox: () => client.call("outbox"),
+    nextReport: () => client.call("nextReport"),
+    close: async () => {
+      document.removeEventListener("visibilitychange", forward);
+      await client.call("close");
+      client.terminate();
+    },
+  };
+}
+
+function moduleFolder(): string {
+  return siteFolder(import.meta.url);
+}

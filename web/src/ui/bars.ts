@@ -1,0 +1,77 @@
+/** Two distributions over the same bins in one small plot: the reference wide and pale, the current narrow and strong. */
+
+import { h, s } from "./dom";
+import { percent } from "./format";
+
+export interface Bins {
+  bins: readonly string[];
+  reference: readonly number[];
+  current: readonly number[];
+}
+
+const WIDTH = 100;
+const HEIGHT = 40;
+
+export function bars(name: string, { bins, reference, current }: Bins): HTMLElement {
+  const step = WIDTH / Math.max(1, bins.length);
+  const top = Math.max(1e-9, ...reference, ...current);
+  const column = (kind: string, i: number, share: number, inset: number): SVGRectElement => {
+    const height = (share / top) * HEIGHT;
+    return s("rect", {
+      class: kind,
+      x: (i * step + inset * step).toFixed(3),
+      y: (HEIGHT - height).toFixed(3),
+      width: (step * (1 - 2 * inset)).toFixed(3),
+      height: height.toFixed(3),
+    });
+  };
+  const svg = s("svg", {
+    class: "bars",
+    viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+    preserveAspectRatio: "none",
+    role: "img",
+    "aria-label": inWords(name, { bins, reference, current }),
+  });
+  bins.forEach((label, i) => {
+    const was = reference[i] ?? 0;
+    const is = current[i] ?? 0;
+    const tip = `${label}: ${percent(is)} now, ${percent(was)} in the reference`;
+    svg.append(
+      s(
+        "g",
+        {},
+        s("title", {}, tip),
+        s("rect", { class: "hit", x: (i * step).toFixed(3), y: 0, width: step.toFixed(3), height: HEIGHT }),
+        column("was", i, was, 0.06),
+        column("is", i, is, 0.24),
+      ),
+    );
+  });
+  return h(
+    "div",
+    { class: "plot" },
+    svg,
+    h("div", { class: "axis", "aria-hidden": "true" }, h("span", {}, bins[0] ?? ""), h("span", {}, bins.at(-1) ?? "")),
+  );
+}
+
+/** What a sighted reader sees first: the bin that gained and the one that lost most. */
+export function inWords(name: string, { bins, reference, current }: Bins): string {
+  const change = bins.map((label, i) => ({ label, by: (current[i] ?? 0) - (reference[i] ?? 0) }));
+  const sorted = change.toSorted((a, b) => b.by - a.by);
+  const up = sorted[0];
+  const down = sorted.at(-1);
+  if (up === undefined || down === undefined || up.by < 0.005) return `${name}: as in the reference`;
+  return `${name}: most gained by ${up.label} (+${percent(up.by)}), most lost by ${down.label} (−${percent(-down.by)})`;
+}
+
+export function legend(): HTMLElement {
+  return h(
+    "p",
+    { class: "legend" },
+    h("span", { class: "key was" }),
+    "reference",
+    h("span", { class: "key is" }),
+    "current",
+  );
+}

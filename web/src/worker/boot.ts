@@ -1,0 +1,60 @@
+/** From a site's address to an `Edge` that answers. */
+
+import type { Progress, Stage } from "../messages";
+import { sha256 } from "../site/hash";
+import { type Manifest, modelFiles, parseManifest, runtimeFiles, wheelsFor } from "../site/manifest";
+import { Files } from "./files";
+import { type Edge, bootPython, installWheels, makeEdge } from "./runtime";
+import { detectSimd } from "./simd";
+
+export interface Booted {
+  manifest: Manifest;
+  edge: Edge;
+}
+
+export async function boot(site: string, onProgress: (progress: Progress) => void): Promise<Booted> {
+  let stage: Stage = "manifest";
+  let bytes = { loaded: 0, total: 0 };
+  const report = (): void => onProgress({ stage, ...bytes });
+  const enter = (next: Stage): void => {
+    stage = next;
+    report();
+  };
+  report();
+
+  const manifestBytes = await fetchManifest(site);
+  const manifestText = new TextDecoder().decode(manifestBytes);
+  const manifest = parseManifest(manifestText);
+  const wheels = wheelsFor(manifest, detectSimd());
+  const files = new Files(site, manifest, await sha256(manifestBytes), (loaded, total) => {
+    bytes = { loaded, total };
+    report();
+  });
+  files.prefetch([...Object.values(runtimeFiles(manifest)), ...wheels, ...modelFiles(manifest)]);
+
+  enter("download");
+  const { wasm } = runtimeFiles(manifest);
+  void files.get(wasm).then(() => stage === "download" && enter("runtime"), () => {});
+  const python = await bootPython(site, manifest, files);
+  enter("wheel");
+  await installWheels(python, wheels, files);
+  enter("model");
+  const edge = await makeEdge(python, manifest, manifestText, files);
+  files.release();
+  enter("ready");
+  return { manifest, edge };
+}
+
+async function fetchManifest(site: string): Promise<Uint8Array<ArrayBuffer>> {
+  const url = new URL("manifest.json", site);
+  let response: Response;
+  try {
+    response = await fetch(url, { cache: "no-cache" });
+  } catch {
+    throw new Error("manifest.json can't be fetched: no network, and this device has no copy of the site yet");
+  }
+  if (!response.ok) {
+    throw new Error(`manifest.json can't be fetched from ${url.href}: the server answered ${response.status}`);
+  }
+  return new Uint8Array(await response.arrayBuffer());
+}

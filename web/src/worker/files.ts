@@ -1,0 +1,126 @@
+/**
+ * The site's files as bytes whose SHA-256 is the manifest's, from the version's cache or from the network. A cached
+ * file that no longer has its hash is fetched again; a fetched one that has it not is fetched once more past the HTTP
+ * cache, because a host may still serve yesterday's file beside today's manifest.
+ */
+
+import { cacheName } from "../site/cache";
+import { sha256 } from "../site/hash";
+import type { Manifest } from "../site/manifest";
+
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+export class Files {
+  readonly #site: string;
+  readonly #manifest: Manifest;
+  readonly #cache: Promise<Cache | null>;
+  readonly #onBytes: (loaded: number, total: number) => void;
+  readonly #open = new Map<string, Promise<Bytes>>();
+  #loaded = 0;
+  #total = 0;
+
+  constructor(
+    site: string,
+    manifest: Manifest,
+    manifestHash: string,
+    onBytes: (loaded: number, total: number) => void,
+  ) {
+    this.#site = site;
+    this.#manifest = manifest;
+    // Without Cache Storage (private modes, full disks) the site still works; it only loads again every time.
+    this.#cache = caches.open(cacheName(site, manifestHash)).catch(() => null);
+    this.#onBytes = onBytes;
+  }
+
+  /** Starts to fetch `paths` together; `get` waits for each. */
+  prefetch(paths: readonly string[]): void {
+    this.#total += paths.reduce((sum, path) => sum + this.#entry(path).bytes, 0);
+    for (const path of paths) {
+      const bytes = this.#fetch(path);
+      bytes.catch(() => {}); // reported where the file is used
+      this.#open.set(path, bytes);
+    }
+  }
+
+  /** A prefetched file's bytes. */
+  get(path: string): Promise<Bytes> {
+    return this.#open.get(path) ?? Promise.reject(new Error(`${path} was not asked for`));
+  }
+
+  /** Forgets the bytes: they live on in Python, or are not needed any more. */
+  release(): void {
+    this.#open.clear();
+  }
+
+  url(path: string): string {
+    return new URL(path.split("/").map(encodeURIComponent).join("/"), this.#site).href;
+  }
+
+  #entry(path: string): { sha256: string; bytes: number } {
+    const entry = this.#manifest.files[path];
+    if (entry === undefined) throw new Error(`manifest.json names ${path} but has no hash for it: pack the site again`);
+    return entry;
+  }
+
+  async #fetch(path: string): Promise<Bytes> {
+    const { sha256: expected } = this.#entry(path);
+    const url = this.url(path);
+    const cache = await this.#cache;
+    const cached = await cache?.match(url);
+    if (cached !== undefined) {
+      const bytes = await this.#read(cached);
+      if ((await sha256(bytes)) === expected) return bytes;
+      this.#count(-bytes.byteLength);
+      await cache?.delete(url);
+    }
+    for (const mode of ["default", "reload"] as const) {
+      const response = await fetchFile(url, path, mode);
+      const headers = { "Content-Type": response.headers.get("Content-Type") ?? "application/octet-stream" };
+      const bytes = await this.#read(response);
+      if ((await sha256(bytes)) === expected) {
+        await cache?.put(url, new Response(bytes, { headers })).catch(() => {}); // no room: works without
+        return bytes;
+      }
+      this.#count(-bytes.byteLength);
+    }
+    throw new Error(
+      `${path} does not have the SHA-256 that manifest.json promises: the copy is damaged or half of an update; ` +
+        "upload the whole packed site again",
+    );
+  }
+
+  async #read(response: Response): Promise<Bytes> {
+    if (response.body === null) return new Uint8Array(await response.arrayBuffer());
+    const chunks: Bytes[] = [];
+    let size = 0;
+    const reader = response.body.getReader();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      chunks.push(part.value);
+      size += part.value.byteLength;
+      this.#count(part.value.byteLength);
+    }
+    const bytes = new Uint8Array(size);
+    let offset = 0;
+    for (const chunk of chunks) {
+      bytes.set(chunk, offset);
+      offset += chunk.byteLength;
+    }
+    return bytes;
+  }
+
+  #count(bytes: number): void {
+    this.#loaded += bytes;
+    this.#onBytes(this.#loaded, this.#total);
+  }
+}
+
+async function fetchFile(url: string, path: string, cache: RequestCache): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(url, { cache });
+  } catch {
+    throw new Error(`${path} can't be fetched: no network, and this device has no copy of it yet`);
+  }
+  if (!response.ok) throw new Error(`${path} can't be fetched: the server answered ${response.status}`);
+  return response;
+}

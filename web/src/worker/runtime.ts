@@ -1,0 +1,93 @@
+/** Pyodide from the site's own files, and the Python `Edge` in it. Nothing is fetched that was not checked before. */
+
+import type { PyodideInterface, loadPyodide as LoadPyodide } from "pyodide";
+import { info } from "pyodide/pyodide-lock.json";
+import { type Manifest, modelFiles, runtimeFiles } from "../site/manifest";
+import type { Files } from "./files";
+
+/** `strandline.bundle.edge.Edge` as JavaScript sees it; every text is JSON. */
+export interface Edge {
+  predict(rows: string): string;
+  predict_csv(text: string): string;
+  drift(): string;
+  pending(): number;
+  peek_window(report: string): string | null | undefined;
+  take_window(report: string): string | null | undefined;
+}
+
+/** Python's side of the door: `get(path)` gives a buffer, which becomes `bytes` in one copy. */
+const MAKE_EDGE = `
+def make(manifest, get):
+    from strandline.bundle.edge import Edge
+    return Edge(manifest, lambda path: get(path).to_bytes())
+make
+`;
+
+/** Boots the interpreter; its files are fetched under way. */
+export async function bootPython(site: string, manifest: Manifest, files: Files): Promise<PyodideInterface> {
+  const { loader, script, wasm, stdlib } = runtimeFiles(manifest);
+  await Promise.all([files.get(loader), files.get(script)]); // checked before they are run
+  const [{ loadPyodide }, { default: createPyodideModule }] = await Promise.all([
+    import(/* @vite-ignore */ files.url(loader)) as Promise<{ loadPyodide: typeof LoadPyodide }>,
+    import(/* @vite-ignore */ files.url(script)) as Promise<{ default: CreateModule }>,
+  ]);
+  const types = new Map([
+    [files.url(wasm), { path: wasm, type: "application/wasm" }],
+    [files.url(stdlib), { path: stdlib, type: "application/zip" }],
+  ]);
+  return answering(
+    async (url) => {
+      const known = types.get(url);
+      if (known === undefined) throw new TypeError(`Pyodide asked for ${url}, which is not part of its boot`);
+      return new Response(await files.get(known.path), { headers: { "Content-Type": known.type } });
+    },
+    () =>
+      loadPyodide({
+        indexURL: new URL(manifest.runtime.pyodide, site).href,
+        packageBaseUrl: site, // never a CDN: the wheels come with the site
+        lockFileContents: EMPTY_LOCK,
+        createPyodideModule,
+      }),
+  );
+}
+
+type CreateModule = NonNullable<NonNullable<Parameters<typeof LoadPyodide>[0]>["createPyodideModule"]>;
+
+/** Pyodide checks the lock's ABI; there are no packages to find in it. */
+const EMPTY_LOCK = JSON.stringify({ info, packages: {} });
+
+/** Runs `task` while `fetch` is answered by `answer`: Pyodide has no other door for bytes that are here already. */
+async function answering<T>(answer: (url: string) => Promise<Response>, task: () => Promise<T>): Promise<T> {
+  const original = globalThis.fetch;
+  globalThis.fetch = (input) => answer(input instanceof Request ? input.url : new URL(input).href);
+  try {
+    return await task();
+  } finally {
+    globalThis.fetch = original;
+  }
+}
+
+/** Puts wheels into site-packages, without an installer. */
+export async function installWheels(python: PyodideInterface, paths: readonly string[], files: Files): Promise<void> {
+  for (const path of paths) python.unpackArchive(await files.get(path), "wheel");
+}
+
+export async function makeEdge(
+  python: PyodideInterface,
+  manifest: Manifest,
+  manifestText: string,
+  files: Files,
+): Promise<Edge> {
+  const held = new Map<string, Uint8Array>();
+  for (const path of modelFiles(manifest)) held.set(path, await files.get(path));
+  const make = python.runPython(MAKE_EDGE);
+  try {
+    return make(manifestText, (path: string) => {
+      const bytes = held.get(path);
+      if (bytes === undefined) throw new Error(`the model reads ${path}, which manifest.json does not name`);
+      return bytes;
+    }) as Edge;
+  } finally {
+    make.destroy();
+  }
+}

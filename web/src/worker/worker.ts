@@ -1,0 +1,66 @@
+/** The worker: one model, calls in the order in which they came. */
+
+import { type Calls, type FromWorker, type Method, type Request, toFailure } from "../messages";
+import { boot } from "./boot";
+import { type Outbox, openOutbox } from "./outbox";
+import type { Edge } from "./runtime";
+
+type Handlers = { [M in Method]: (...args: Parameters<Calls[M]>) => Promise<ReturnType<Calls[M]>> };
+
+interface Loaded {
+  edge: Edge;
+  outbox: Outbox;
+}
+
+let loaded: Loaded | null = null;
+
+function model(): Loaded {
+  if (loaded === null) throw new Error("the model is not loaded yet");
+  return loaded;
+}
+
+function send(message: FromWorker): void {
+  postMessage(message);
+}
+
+async function watched<T>(task: (edge: Edge) => T): Promise<T> {
+  const { edge, outbox } = model();
+  outbox.begin();
+  try {
+    return task(edge);
+  } finally {
+    void outbox.advance(); // the answer does not wait for the disk
+    send({ kind: "outbox", state: await outbox.state() });
+  }
+}
+
+const handlers: Handlers = {
+  open: async (site) => {
+    const { manifest, edge } = await boot(site, (progress) => send({ kind: "progress", progress }));
+    const outbox = await openOutbox(site, manifest, edge, (state) => send({ kind: "outbox", state }));
+    loaded = { edge, outbox };
+    return manifest;
+  },
+  predict: (rows) => watched((edge) => JSON.parse(edge.predict(JSON.stringify(rows)))),
+  predictCsv: (text) => watched((edge) => JSON.parse(edge.predict_csv(text))),
+  drift: async () => JSON.parse(model().edge.drift()),
+  flush: async () => {
+    await model().outbox.flush();
+    return model().outbox.state();
+  },
+  outbox: () => model().outbox.state(),
+  nextReport: async () => model().outbox.nextReport(),
+  visibility: (hidden) => model().outbox.visibility(hidden),
+  close: () => model().outbox.close(),
+};
+
+async function answer({ id, method, args }: Request): Promise<void> {
+  try {
+    const handle = handlers[method] as (...args: unknown[]) => Promise<unknown>;
+    send({ kind: "reply", id, value: await handle(...args) });
+  } catch (error) {
+    send({ kind: "failure", id, error: toFailure(error) });
+  }
+}
+
+onmessage = ({ data }: MessageEvent<Request>) => void answer(data);
