@@ -1,0 +1,133 @@
+"""Edge: what the page's worker calls. Text in, text out; every prediction is counted in a profile."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from strandline.bundle import delimited
+from strandline.bundle.errors import InputError
+from strandline.bundle.manifest import Manifest
+from strandline.bundle.pipeline import Pipeline, verified
+from strandline.drift import Profile, Reference
+
+LATENCY = "latency_ms"
+"""The system feature: milliseconds per row, one observation per call."""
+
+REPORT_SCHEMA = "strandline.report/1"
+
+
+class Edge:
+    """A packed model with its profiles: one since the start, one of the open window.
+
+    A batch is counted only after all of it was predicted: one that fails changes nothing.
+    """
+
+    def __init__(
+        self,
+        manifest_json: str,
+        read: Callable[[str], bytes],
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.manifest = Manifest.loads(manifest_json)
+        self.pipeline = Pipeline(self.manifest, read)
+        self.reference = Reference.from_json(verified(read, self.manifest.reference.file, self.manifest.reference.sha256))
+        self._clock = clock
+        self._total = Profile(self.reference)
+        self._window = Profile(self.reference)
+        self._rows = 0
+        self._pending = 0
+
+    def predict_columns(self, columns: dict[str, list[Any]]) -> tuple[dict[str, list[Any]], float]:
+        """Predictions by name and the milliseconds they took; counts features, outputs and latency."""
+        start = self._clock()
+        predictions = self.pipeline.predict(columns)
+        ms = (self._clock() - start) * 1000
+        n = len(next(iter(predictions.values())))
+        features = {f.name: columns[f.name] for f in self.manifest.features}
+        batch = Profile(self.reference)
+        batch.update({**features, **predictions, LATENCY: [ms / n]})
+        self._total, self._window = self._total + batch, self._window + batch
+        self._rows += n
+        self._pending += n
+        return predictions, ms
+
+    def predict(self, rows_json: str) -> str:
+        """`[{"distance": 700, …}, …]` -> `{"rows": [{"label": 0, …}, …], "ms": 1.2}`. Raises InputError."""
+        try:
+            rows = json.loads(rows_json)
+        except ValueError as error:
+            raise InputError(f"the rows are not JSON: {error}") from None
+        return self._answer(columns_of(rows, [f.name for f in self.manifest.features]))
+
+    def predict_csv(self, text: str) -> str:
+        """A header line, then one line per row; the same result as `predict`. Raises InputError."""
+        return self._answer(read_csv(text))
+
+    def drift(self) -> str:
+        """The profile since the start beside the reference, as JSON for plots and numbers."""
+        return json.dumps({"rows": self._rows, "features": self._total.view()}, ensure_ascii=False)
+
+    def pending(self) -> int:
+        """Rows in the open window."""
+        return self._pending
+
+    def peek_window(self, report_json: str) -> str | None:
+        """The report that `take_window` would give now; the window stays open."""
+        if self._pending == 0:
+            return None
+        report = {
+            "schema": REPORT_SCHEMA,
+            **json.loads(report_json),
+            "model": self.manifest.name,
+            "version": self.manifest.version,
+            "reference": self.reference.sha256,
+            "profile": self._window.to_wire(),
+        }
+        return json.dumps(report, ensure_ascii=False, allow_nan=False)
+
+    def take_window(self, report_json: str) -> str | None:
+        """Close the window: `{"id", "session", "seq", "started", "ended"}` -> the whole report; None when it is empty."""
+        text = self.peek_window(report_json)
+        self._window, self._pending = Profile(self.reference), 0
+        return text
+
+    def _answer(self, columns: dict[str, list[Any]]) -> str:
+        predictions, ms = self.predict_columns(columns)
+        return json.dumps({"rows": rows_of(predictions), "ms": ms}, ensure_ascii=False, allow_nan=False)
+
+
+def columns_of(rows: Any, names: Sequence[str]) -> dict[str, list[Any]]:
+    """Columns from a list of objects; what a row lacks is missing there, what all rows lack is no column."""
+    if not isinstance(rows, list):
+        raise InputError(f'rows must be a list of objects like [{{"{names[0] if names else "column"}": …}}]')
+    for i, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise InputError(f"row {i + 1} is no object of column names and values")
+        for name in names:
+            if isinstance(row.get(name), (list, dict)):
+                raise InputError(f"row {i + 1}, column {name!r}: a list or an object is no value of a cell")
+    present = [n for n in names if not rows or any(n in row for row in rows)]
+    return {n: [row.get(n) for row in rows] for n in present}
+
+
+def read_csv(text: str) -> dict[str, list[Any]]:
+    """Columns of strings from CSV text whose first line is the header. Raises InputError with the line."""
+    lines = delimited.read(io.StringIO(text, newline=""), "the CSV")
+    header = next(lines)
+    columns: dict[str, list[Any]] = {name: [] for name in header}
+    lists = list(columns.values())
+    for row in lines:
+        for cell, column in zip(row, lists, strict=True):
+            column.append(cell)
+    return columns
+
+
+def rows_of(predictions: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    """One object per row; what JSON has no number for (NaN, infinities) becomes null."""
+    columns = [[None if isinstance(v, float) and not math.isfinite(v) else v for v in c] for c in predictions.values()]
+    return [dict(zip(predictions, row, strict=True)) for row in zip(*columns, strict=True)]

@@ -1,0 +1,152 @@
+"""How a reference's columns become the model's feeds, and how its outputs are named.
+
+The rules, in this order:
+
+1. Every input is one column wide (what skl2onnx makes of a DataFrame): each takes the column of its own name, or the only
+   one whose name differs from it in case and punctuation alone. Other columns are left out.
+2. `--features a,b,c`: the inputs take these columns in order, each as many as it is wide; a single input of unknown
+   width takes all.
+3. A single input takes all columns, in the reference's order, if it is that wide or of unknown width.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from strandline.bundle.errors import PackError
+from strandline.bundle.inspect import Classes
+from strandline.bundle.manifest import Feed, Output
+from strandline.onnx.graph import ValueInfo
+
+
+def feeds_of(inputs: Sequence[ValueInfo], columns: Sequence[str], features: Sequence[str] | None) -> tuple[Feed, ...]:
+    """One Feed per model input. Raises PackError that lists what is missing or left over, and what to do."""
+    columns = [c for c in columns if c]
+    if features is not None:
+        absent = [f for f in features if f not in columns]
+        if absent:
+            raise PackError(
+                f"--features names {_names(absent)}, which the reference does not have; it has {_names(columns)}"
+            )
+    widths = [_width(v) for v in inputs]
+    if features is None and all(w == 1 for w in widths) and (len(inputs) > 1 or inputs[0].name in columns):
+        return _by_name(inputs, columns)
+    return _in_order(inputs, widths, columns, features)
+
+
+def _by_name(inputs: Sequence[ValueInfo], columns: Sequence[str]) -> tuple[Feed, ...]:
+    found = {v.name: _match(v.name, columns) for v in inputs}
+    absent = [name for name, column in found.items() if column is None]
+    if absent:
+        left = [c for c in columns if c not in found.values()]
+        raise PackError(
+            f"the reference has no column for model input{'s' if len(absent) > 1 else ''} {_names(absent)}; "
+            f"columns left over: {_names(left) or 'none'}: rename them, or give all inputs' columns in order: --features …"
+        )
+    return tuple(_feed(v, [c]) for v in inputs if (c := found[v.name]) is not None)
+
+
+def _match(name: str, columns: Sequence[str]) -> str | None:
+    if name in columns:
+        return name
+    alike = [c for c in columns if _plain(c) == _plain(name)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", "_", name.casefold()).strip("_")
+
+
+def _in_order(
+    inputs: Sequence[ValueInfo], widths: Sequence[int | None], columns: Sequence[str], features: Sequence[str] | None
+) -> tuple[Feed, ...]:
+    chosen = list(columns if features is None else features)
+    origin = "the reference has" if features is None else "--features names"
+    if len(inputs) == 1:
+        widths = [len(chosen) if widths[0] is None else widths[0]]
+    unknown = [v.name for v, w in zip(inputs, widths, strict=True) if w is None]
+    if unknown:
+        raise PackError(
+            f"model input{'s' if len(unknown) > 1 else ''} {_names(unknown)} declare no width: export the model with "
+            f"shapes [None, columns], or make the feeds in a --preprocess module's before()"
+        )
+    known = [w or 0 for w in widths]
+    if sum(known) != len(chosen):
+        described = ", ".join(f"{v.name} {w}" for v, w in zip(inputs, known, strict=True))
+        raise PackError(
+            f"the model takes {sum(known)} columns ({described}), {origin} {len(chosen)} ({_names(chosen)}): "
+            f"name the model's columns in its order: --features a,b,c"
+        )
+    feeds, start = [], 0
+    for value, width in zip(inputs, known, strict=True):
+        feeds.append(_feed(value, chosen[start : start + width]))
+        start += width
+    return tuple(feeds)
+
+
+def _width(value: ValueInfo) -> int | None:
+    """Columns an input takes, None where the model does not say."""
+    if value.shape is None:
+        return None
+    if len(value.shape) == 1:
+        return 1
+    return value.shape[1] if isinstance(value.shape[1], int) else None
+
+
+def _feed(value: ValueInfo, columns: Sequence[str]) -> Feed:
+    return Feed(value.name, str(value.dtype), tuple(columns))
+
+
+def outputs_of(
+    results: Mapping[str, Any], classes: Mapping[str, Classes], n: int, taken: Collection[str] = ()
+) -> tuple[Output, ...]:
+    """Names for what the model gave on `n` rows (see `Pipeline.results`): `label`, `probability:<class>`, `prediction`,
+    else the model's own; one that is `taken` by a feature gets `predicted_` before it."""
+    for name, rows in results.items():
+        if not isinstance(rows, list) or len(rows) != n:
+            raise PackError(
+                f"output {name!r} does not have one row per row of input: only such outputs can be shown and watched; "
+                f"change them in a --preprocess module's after()"
+            )
+    labels = [k for k, rows in results.items() if isinstance(_scalar(rows[0]), str | int)]
+    known = classes.get(labels[0], ()) if labels else ()
+    if not known and labels:
+        known = tuple(sorted({_scalar(r) for r in results[labels[0]]}))
+    singles = [k for k, rows in results.items() if k not in labels and _scalar(rows[0]) is not None]
+    outputs: list[Output] = []
+    for name, rows in results.items():
+        if name in labels:
+            outputs.append(Output("label" if len(labels) == 1 else name, "categorical", name))
+        elif name in singles:
+            outputs.append(Output("prediction" if len(singles) == 1 and not labels else name, "numeric", name))
+        else:
+            outputs += _columns(name, rows[0], classes.get(name) or known, multiple=len(results) - len(labels) > 1)
+    outputs = [replace(o, name=f"predicted_{o.name}") if o.name in taken else o for o in outputs]
+    names = [o.name for o in outputs]
+    if len(set(names)) < len(names):
+        raise PackError(f"two outputs would have the same name: {_names(names)}")
+    return tuple(outputs)
+
+
+def _columns(name: str, row: Any, classes: Classes, *, multiple: bool) -> list[Output]:
+    if isinstance(row, dict):
+        return [Output(f"probability:{c}", "numeric", name, i) for i, c in enumerate(row)]
+    if not all(isinstance(v, int | float) for v in row):
+        raise PackError(f"output {name!r} has more than two dimensions: reduce it in a --preprocess module's after()")
+    if len(row) == len(classes) and not multiple:
+        return [Output(f"probability:{c}", "numeric", name, i) for i, c in enumerate(classes)]
+    return [Output(f"{name}:{i}", "numeric", name, i) for i in range(len(row))]
+
+
+def _scalar(row: Any) -> Any:
+    """The value of a row that holds one, else None."""
+    if isinstance(row, list):
+        return _scalar(row[0]) if len(row) == 1 else None
+    return None if isinstance(row, dict) else row
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(names)

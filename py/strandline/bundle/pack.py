@@ -1,0 +1,249 @@
+"""pack: a model and its reference become a static site that predicts and watches itself."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import math
+import os
+import re
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from strandline import __version__
+from strandline.bundle import site
+from strandline.bundle.errors import PackError
+from strandline.bundle.inspect import Classes, check_inputs, classes_of, read_model
+from strandline.bundle.manifest import Collector, Feature, File, Manifest, Output, Window
+from strandline.bundle.mapping import feeds_of, outputs_of
+from strandline.bundle.pipeline import Pipeline, Read, doubles, load_preprocess, verified
+from strandline.bundle.tables import read_table
+from strandline.drift import Reference
+from strandline.drift.columns import numbers
+from strandline.drift.features import CategoricalFeature, Kind
+from strandline.onnx.graph import Graph
+from strandline.runtime.feeds import FeedError
+
+PROBE_ROWS = 100
+"""Rows of the reference that tell what the outputs look like."""
+
+MODEL, REFERENCE, PREPROCESS = "model/model.onnx", "model/reference.json", "model/preprocess.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What `pack` made: the site's manifest, how many rows made the reference, and columns that were left out."""
+
+    manifest: Manifest
+    rows: int
+    left_out: tuple[str, ...]
+    numpy_reason: str | None
+    """Why the page loads NumPy; None when it does not."""
+
+
+def pack(
+    model: str | Path,
+    reference: str | Path,
+    out: str | Path,
+    *,
+    name: str,
+    version: str,
+    features: Sequence[str] | None = None,
+    preprocess: str | Path | None = None,
+    collector: Collector | None = None,
+    window: Window | None = None,
+    force: bool = False,
+    assets: Path = site.ASSETS,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Packed:
+    """Pack `model` with the rows of `reference` (CSV or Parquet) into the static site `out`.
+
+    The model predicts the reference itself, so that its outputs are watched as its features are. The same arguments and
+    files give the same bytes: `created` is SOURCE_DATE_EPOCH, or else the model file's time of change.
+
+    Raises
+    ------
+    PackError, InputError, ManifestError
+        In one line, what is wrong and what to do. Nothing is written then.
+    """
+    _check_names(name, version)
+    site.check_target(Path(out), force=force)
+    page, wheels = site.asset_files(assets), site.wheels(assets)
+    progress(f"checking {model}")
+    data, graph = read_model(Path(model))
+    source = _preprocess_source(preprocess)
+    check_inputs(Path(model), graph, any_rank=source is not None)
+    columns = read_table(reference)
+    rows = len(next(iter(columns.values())))
+    if rows == 0:
+        raise PackError(f"the reference {reference} has no rows: give rows as the model saw them in training")
+    files = {MODEL: data} | ({PREPROCESS: source} if source is not None else {})
+    draft = Manifest(
+        name=name,
+        version=version,
+        strandline=__version__,
+        created=_created(Path(model)),
+        model=File(MODEL, _sha256(data)),
+        needs_numpy=False,
+        features=(),
+        feeds=(),
+        outputs=(),
+        reference=File(REFERENCE, ""),
+        preprocess=None if source is None else File(PREPROCESS, _sha256(source)),
+        collector=collector,
+        window=window or Window(),
+    )
+    read = files.__getitem__
+    draft = _mapped(draft, read, graph, columns, features)
+    left_out = tuple(c for c in columns if c and c not in {f.name for f in draft.features})
+    progress(f"predicting the {rows} rows of {reference}")
+    pipeline = Pipeline(draft, read)
+    draft = replace(draft, outputs=_outputs(pipeline, columns, classes_of(graph)))
+    predictions = Pipeline(draft, read).predict(columns)
+    frozen = _reference(draft, columns, predictions)
+    files[REFERENCE] = frozen.to_json().encode()
+    numpy_reason = _numpy_reason(pipeline, source)
+    draft = replace(
+        draft,
+        features=tuple(_described(f, columns[f.name], frozen) for f in draft.features),
+        reference=File(REFERENCE, _sha256(files[REFERENCE])),
+        needs_numpy=numpy_reason is not None,
+        wheels={k: f"wheels/{w.name}" if k != "numpy" or numpy_reason else None for k, w in wheels.items()},
+    )
+    progress(f"writing {out}")
+    chosen = {f"wheels/{w.name}": w for k, w in wheels.items() if draft.wheels[k] is not None}
+    with site.replacing(Path(out), force=force) as folder:
+        site.copy(page | chosen, folder)
+        for path, content in files.items():
+            (folder / path).parent.mkdir(exist_ok=True)
+            (folder / path).write_bytes(content)
+        manifest = replace(draft, files=site.hashes(folder))
+        (folder / "manifest.json").write_text(manifest.dumps(), encoding="utf-8")
+    return Packed(manifest, rows, left_out, numpy_reason)
+
+
+def _mapped(
+    draft: Manifest, read: Read, graph: Graph, columns: Mapping[str, list[Any]], features: Sequence[str] | None
+) -> Manifest:
+    """The draft with its features and feeds."""
+    if draft.preprocess is None:
+        feeds = feeds_of(graph.inputs, list(columns), features)
+        kinds = {c: "categorical" if f.dtype == "string" else "numeric" for f in feeds for c in f.columns}
+        return replace(draft, feeds=feeds, features=tuple(Feature(c, k) for c, k in kinds.items()))
+    source = verified(read, draft.preprocess.file, draft.preprocess.sha256)
+    before, _ = load_preprocess(source, draft.preprocess.file)
+    if before is None:
+        plain = _mapped(replace(draft, preprocess=None), read, graph, columns, features)
+        return replace(plain, preprocess=draft.preprocess)
+    wanted = [c for c in columns if c] if features is None else list(features)
+    absent = [c for c in wanted if c not in columns]
+    if absent:
+        raise PackError(f"--features names {', '.join(absent)}, which the reference does not have")
+    draft = replace(draft, features=tuple(Feature(c, kind_of(columns[c])) for c in wanted))
+    # The feeds are not known yet: let before() show what it makes of a few rows.
+    probe = Pipeline(draft, read)
+    few = {c: columns[c][:PROBE_ROWS] for c in wanted}
+    made = probe.feeds(probe.parse(few), len(few[wanted[0]]))
+    if set(made) == {v.name for v in graph.inputs} and not all(_is_column(v) for v in made.values()):
+        return draft
+    return replace(draft, feeds=feeds_of(graph.inputs, list(made), None))
+
+
+def _is_column(value: Any) -> bool:
+    return isinstance(value, list | tuple | array) and not isinstance(value[0], list | tuple)
+
+
+def kind_of(column: Sequence[Any]) -> str:
+    """`numeric` when every cell that is there reads as a number, and at least one is; else `categorical`."""
+    read = numbers(column)
+    some = any(v == v for v in memoryview(read.values).tolist())
+    return "numeric" if some and not read.unreadable else "categorical"
+
+
+def _outputs(pipeline: Pipeline, columns: Mapping[str, list[Any]], classes: Mapping[str, Classes]) -> tuple[Output, ...]:
+    few = {f.name: columns[f.name][:PROBE_ROWS] for f in pipeline.manifest.features}
+    parsed = pipeline.parse(few)
+    n = min(PROBE_ROWS, len(next(iter(parsed.values()))))
+    try:
+        results = pipeline.results(parsed, n)
+    except FeedError as error:
+        raise PackError(f"the model does not take the reference's columns: {error}") from error
+    return outputs_of(results, {} if pipeline.has_after else classes, n, taken=few)
+
+
+def _reference(draft: Manifest, columns: Mapping[str, list[Any]], predictions: Mapping[str, list[Any]]) -> Reference:
+    """The frozen reference: features as they were given, outputs as the model predicts them."""
+    features = {f.name: columns[f.name] for f in draft.features}
+    watched = [*draft.features, *draft.outputs]
+    return Reference.from_columns(
+        {**features, **predictions},
+        kinds={w.name: cast("Kind", w.kind) for w in watched},
+        roles={o.name: "output" for o in draft.outputs},
+    )
+
+
+def _described(feature: Feature, column: Sequence[Any], reference: Reference) -> Feature:
+    """The feature with what a form needs: a usual value, and the range or the categories of the reference."""
+    frozen = reference[feature.name]
+    if isinstance(frozen, CategoricalFeature):
+        common = frozen.vocabulary
+        return replace(feature, default=common[0] if common else None, categories=common)
+    finite = sorted(v for v in doubles(column) if math.isfinite(v))
+    if not finite:
+        return feature
+    return replace(feature, default=finite[len(finite) // 2], min=finite[0], max=finite[-1])
+
+
+def _numpy_reason(pipeline: Pipeline, source: bytes | None) -> str | None:
+    if pipeline.session.needs_numpy():
+        return "an operator of the model has no kernel of its own for these shapes"
+    if source is not None and imports_numpy(source):
+        return "the preprocess module imports it"
+    return None
+
+
+def imports_numpy(source: bytes) -> bool:
+    """Whether a preprocess module imports NumPy, so that the page has to load it."""
+    for node in ast.walk(ast.parse(source)):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        if any(name.split(".")[0] == "numpy" for name in names):
+            return True
+    return False
+
+
+def _preprocess_source(path: str | Path | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise PackError(f"the preprocess module {path} can't be read: {error.strerror}") from error
+
+
+def _check_names(name: str, version: str) -> None:
+    for what, value in (("name", name), ("version", version)):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}", value):
+            raise PackError(
+                f"--{what} {value!r}: use 1 to 64 letters, digits, '.', '_', '+', '-', beginning with a letter or digit"
+            )
+
+
+def _created(model: Path) -> str:
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    try:
+        seconds = int(epoch) if epoch else int(model.stat().st_mtime)
+    except ValueError:
+        raise PackError(f"SOURCE_DATE_EPOCH is {epoch!r}: it must be a whole number of seconds since 1970") from None
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,238 @@
+"""Pipeline: the one way from rows to predictions, in batch, online, precomputed, and in the page."""
+
+from __future__ import annotations
+
+import hashlib
+import types
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from strandline.bundle.errors import InputError
+from strandline.bundle.manifest import Feed, Manifest, ManifestError, Output
+from strandline.drift import columns as cells
+from strandline.runtime import Session
+
+ROWS_PER_RUN = 4096
+"""Long inputs run in pieces of this many rows, so that the arena stays small."""
+
+_FORMATS = {"float32": "f", "float64": "d", "int64": "q"}
+
+Columns = Mapping[str, Sequence[Any]]
+Read = Callable[[str], bytes]
+
+
+class Pipeline:
+    """A packed model: columns in, predictions by name out.
+
+    Parameters
+    ----------
+    manifest
+        How columns become feeds and outputs become predictions.
+    read
+        Gives the bytes of a file of the site by its path from the site's root (`model/model.onnx`).
+
+    Raises
+    ------
+    ManifestError
+        A file's bytes are not those the manifest was made for, or the preprocess module is unusable.
+    """
+
+    def __init__(self, manifest: Manifest, read: Read) -> None:
+        self.manifest = manifest
+        self.session = Session(verified(read, manifest.model.file, manifest.model.sha256))
+        self._ranks = {v.name: len(v.shape) if v.shape is not None else 2 for v in self.session.inputs}
+        self._one_by_one = any(v.shape is not None and v.shape[:1] == (1,) for v in self.session.inputs)
+        self._before: Callable[..., Any] | None = None
+        self._after: Callable[..., Any] | None = None
+        if manifest.preprocess is not None:
+            source = verified(read, manifest.preprocess.file, manifest.preprocess.sha256)
+            self._before, self._after = load_preprocess(source, manifest.preprocess.file)
+
+    @classmethod
+    def from_site(cls, path: str | Path) -> Pipeline:
+        """The pipeline of a packed site on disk."""
+        manifest, read = open_site(path)
+        return cls(manifest, read)
+
+    def parse(self, table: Any) -> dict[str, Any]:
+        """The features' columns as the model sees them: doubles with NaN for what is missing or can't be read as a number,
+        or strings with "" for what is missing. Raises InputError when a column is not there or columns differ in length."""
+        try:
+            columns = cells.as_columns(table)
+        except (TypeError, ValueError) as error:
+            raise InputError(str(error)) from error
+        missing = [f.name for f in self.manifest.features if f.name not in columns]
+        if missing:
+            raise InputError(
+                f"the rows lack {_list('column', missing)}; "
+                f"this model takes {', '.join(f.name for f in self.manifest.features)}"
+            )
+        return {
+            f.name: doubles(columns[f.name]) if f.kind == "numeric" else strings(columns[f.name])
+            for f in self.manifest.features
+        }
+
+    def predict(self, table: Any) -> dict[str, list[Any]]:
+        """Predictions by output name, one list of N per output, in the manifest's order.
+
+        `table` is a mapping of columns, a list of dicts, or a pandas, polars or pyarrow table. Columns that are no feature of
+        the model are ignored. A cell that is missing, or no number in a numeric column, reaches the model as NaN
+        (as "" in a string column). Raises InputError.
+        """
+        parsed = self.parse(table)
+        n = len(next(iter(parsed.values()))) if parsed else 0
+        if n == 0:
+            raise InputError("there are no rows to predict")
+        step = 1 if self._one_by_one else ROWS_PER_RUN
+        predictions: dict[str, list[Any]] = {o.name: [] for o in self.manifest.outputs}
+        for start in range(0, n, step):
+            piece = {k: v[start : start + step] for k, v in parsed.items()} if n > step else parsed
+            for name, values in self._run(piece, min(step, n - start)).items():
+                predictions[name] += values
+        return predictions
+
+    def feeds(self, parsed: Columns, n: int) -> Mapping[str, Any]:
+        """The model's feeds from parsed columns: the manifest's own, or what the preprocess module's `before` makes."""
+        made: Mapping[str, Any] = parsed
+        if self._before is not None:
+            made = _call("before", self._before, {k: list(v) for k, v in parsed.items()})
+            if not self.manifest.feeds:
+                return made
+            for feed in self.manifest.feeds:
+                absent = [c for c in feed.columns if c not in made]
+                if absent:
+                    raise InputError(f"the preprocess module's before() did not return {_list('column', absent)}")
+                again = strings if feed.dtype == "string" else doubles
+                made = {**made, **{c: again(made[c]) for c in feed.columns}}
+        return {f.input: _tensor(f, made, n, self._ranks.get(f.input, 2)) for f in self.manifest.feeds}
+
+    @property
+    def has_after(self) -> bool:
+        """Whether a preprocess module's `after` makes the predictions from the model's outputs."""
+        return self._after is not None
+
+    def results(self, parsed: Columns, n: int) -> Mapping[str, Any]:
+        """What predictions are taken from: the model's outputs for parsed columns as nested lists (ZipMap outputs as lists
+        of dicts), or what the preprocess module's `after` makes of them."""
+        outputs = self.session.run(self.feeds(parsed, n))
+        results: Mapping[str, Any] = {k: v.tolist() if hasattr(v, "tolist") else v for k, v in outputs.items()}
+        if self._after is not None:
+            results = _call("after", self._after, results, {k: list(v) for k, v in parsed.items()})
+        return results
+
+    def _run(self, parsed: Columns, n: int) -> dict[str, list[Any]]:
+        results = self.results(parsed, n)
+        return {o.name: _prediction(o, results, n) for o in self.manifest.outputs}
+
+
+def open_site(path: str | Path) -> tuple[Manifest, Read]:
+    """The manifest of a packed site on disk, and a function that reads its files."""
+    root = Path(path)
+    try:
+        text = (root / "manifest.json").read_bytes()
+    except OSError:
+        raise ManifestError(f"{root} is no packed site: it has no manifest.json (make one: strandline pack)") from None
+    return Manifest.loads(text), lambda name: (root / name).read_bytes()
+
+
+def verified(read: Read, file: str, sha256: str) -> bytes:
+    """The bytes of `file`, if they have this SHA-256. Raises ManifestError."""
+    data = read(file)
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise ManifestError(
+            f"{file} is not the file this site was packed with (SHA-256 {found[:12]}…, the manifest has {sha256[:12]}…): "
+            f"pack or copy the site again"
+        )
+    return data
+
+
+def load_preprocess(source: bytes, name: str) -> tuple[Callable[..., Any] | None, Callable[..., Any] | None]:
+    """Run a preprocess module's source; its `before` and `after` (None where it has none). Raises ManifestError."""
+    module = types.ModuleType("strandline_preprocess")
+    try:
+        exec(compile(source, name, "exec"), module.__dict__)
+    except Exception as error:
+        raise ManifestError(f"the preprocess module {name} does not run: {type(error).__name__}: {error}") from error
+    before, after = getattr(module, "before", None), getattr(module, "after", None)
+    if before is None and after is None:
+        raise ManifestError(f"the preprocess module {name} defines neither before(columns) nor after(outputs, columns)")
+    return before, after
+
+
+def _call(name: str, function: Callable[..., Any], *arguments: Any) -> Mapping[str, Any]:
+    try:
+        result = function(*arguments)
+    except Exception as error:
+        raise InputError(f"the preprocess module's {name}() failed: {type(error).__name__}: {error}") from error
+    if not isinstance(result, Mapping):
+        raise InputError(f"the preprocess module's {name}() must return a dict, not {type(result).__name__}")
+    return result
+
+
+def doubles(column: Sequence[Any]) -> array[float]:
+    """A column as doubles; NaN where a cell is missing or can't be read as a number."""
+    values: Any = cells.numbers(column).values
+    if isinstance(values, array) and values.typecode == "d":
+        return values
+    return array("d", values.tolist() if hasattr(values, "tolist") else memoryview(values).tolist())
+
+
+def strings(column: Sequence[Any]) -> list[str]:
+    """A column as text; "" where a cell is missing."""
+    return [cell or "" for cell in cells.texts(column)]
+
+
+def _tensor(feed: Feed, columns: Columns, n: int, rank: int) -> Any:
+    """One feed: nested lists of strings, or a memoryview of shape [n, k] ([n] for an input of rank 1)."""
+    k = len(feed.columns)
+    if feed.dtype == "string":
+        if rank == 1:
+            return list(columns[feed.columns[0]])
+        return [list(row) for row in zip(*(columns[c] for c in feed.columns), strict=True)]
+    data = array(_FORMATS[feed.dtype], bytes(8 * n * k if feed.dtype != "float32" else 4 * n * k))
+    for j, name in enumerate(feed.columns):
+        data[j::k] = _converted(feed, name, columns[name])
+    view = memoryview(data).cast("B")
+    return view.cast(_FORMATS[feed.dtype], (n,) if rank == 1 else (n, k))
+
+
+def _converted(feed: Feed, name: str, column: Sequence[float]) -> array[Any]:
+    if feed.dtype != "int64":
+        return array(_FORMATS[feed.dtype], column)
+    try:
+        whole = array("q", map(int, column))
+    except (ValueError, OverflowError):
+        whole = array("q")
+    if len(whole) != len(column) or any(a != b for a, b in zip(whole, column, strict=True)):
+        row = next(i for i, v in enumerate(column) if v != v or v in _INFINITE or abs(v) >= 2**63 or int(v) != v)
+        raise InputError(f"column {name!r} takes whole numbers, row {row + 1} has {column[row]}")
+    return whole
+
+
+_INFINITE = (float("inf"), float("-inf"))
+
+
+def _prediction(output: Output, results: Mapping[str, Any], n: int) -> list[Any]:
+    if output.source not in results:
+        raise InputError(f"the preprocess module's after() returned no {output.source!r}")
+    rows = results[output.source]
+    if not isinstance(rows, list) or len(rows) != n:
+        found = len(rows) if isinstance(rows, list) else "no"
+        raise InputError(f"output {output.source!r} has {found} rows for {n} rows of input")
+    return column_of(rows, output.column)
+
+
+def column_of(rows: list[Any], column: int | None) -> list[Any]:
+    """One value per row from scalars, rows of values, or ZipMap's dicts (in their order of classes)."""
+    if isinstance(rows[0], dict):
+        return [list(r.values())[column or 0] for r in rows]
+    if isinstance(rows[0], list):
+        return [r[column or 0] for r in rows]
+    return rows
+
+
+def _list(word: str, names: Sequence[str]) -> str:
+    return f"{word}{'s' if len(names) > 1 else ''} {', '.join(names)}"
