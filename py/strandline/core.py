@@ -2,17 +2,78 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from strandline import _core
+from strandline._core import (
+    ACTIVATIONS,
+    OPCODES,
+    Program,
+    Tensor,
+    isa,
+    isas,
+    panel_width,
+    read_varints,
+    set_isa,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["ColumnTally", "sorted_finite", "tally"]
+__all__ = [
+    "ACTIVATIONS",
+    "OPCODES",
+    "ColumnTally",
+    "Program",
+    "Tensor",
+    "call",
+    "isa",
+    "isas",
+    "panel_width",
+    "read_varints",
+    "set_isa",
+    "sorted_finite",
+    "tally",
+    "words",
+]
 
 
-# --- drift statistics -------------------------------------------------------------------------------
+# --- kernels -------------------------------------------------------------------------------------
+
+
+def words(values: Sequence[int | float]) -> bytes:
+    """Parameters as the core reads them: int64 words, a float as the bits of a double."""
+    return b"".join(struct.pack("<d" if isinstance(v, float) else "<q", v) for v in values)
+
+
+def call(
+    op: str,
+    inputs: Sequence[Buffer | None],
+    outputs: Sequence[Buffer | None],
+    *params: int | float,
+) -> None:
+    """Run one kernel at once on buffers (None: absent); for packing constants, and for tests.
+
+    Raises `ValueError` when the kernel's check or the kernel itself refuses.
+    """
+    given = [b for b in inputs if b is not None]
+    taken = [b for b in outputs if b is not None]
+    tensors: list[int] = []
+    ids: list[int] = []
+    for kind, buffers in ((1, inputs), (3, outputs)):
+        index = 0
+        for buffer in buffers:
+            ids.append(-1 if buffer is None else len(tensors) // 4)
+            if buffer is not None:
+                tensors += (kind, index, 0, memoryview(buffer).nbytes)
+                index += 1
+    code = (OPCODES[op], len(inputs), len(outputs), len(params), *ids, *params)
+    Program(words(tensors), words(code), given, 0).run((), taken)
+
+
+# --- drift statistics ----------------------------------------------------------------------------
 
 
 class ColumnTally(NamedTuple):
@@ -32,15 +93,15 @@ class ColumnTally(NamedTuple):
 
 
 def tally(values: Buffer, cuts: Buffer, counts: Buffer) -> ColumnTally:
-    """Bin and sum a one-dimensional buffer of numbers (any stride, struct formats ``dfbBhHiIlLqQ?``).
+    """Bin and sum a one-dimensional buffer of numbers (any stride, formats ``dfbBhHiIlLqQ?``).
 
-    `cuts` is ascending float64; `counts` is writable int64 with one item more and is increased in place: a value
-    goes to the bin whose index is the number of cuts ≤ value. NaN and ±inf are only counted.
-    Raises `ValueError` when a buffer has another shape or format.
+    `cuts` is ascending float64; `counts` is writable int64 with one item more and is increased in
+    place: a value goes to the bin whose index is the number of cuts ≤ value. NaN and ±inf are only
+    counted. Raises `ValueError` when a buffer has another shape or format.
     """
     return ColumnTally._make(_core.tally(values, cuts, counts))
 
 
-def sorted_finite(values: Buffer) -> memoryview:
-    """The finite values of a one-dimensional buffer of numbers, ascending, as float64; −0.0 becomes 0.0."""
+def sorted_finite(values: Buffer) -> memoryview[float]:
+    """The finite values of a one-dimensional buffer of numbers, ascending float64; −0.0 is 0.0."""
     return memoryview(_core.sorted_finite(values)).cast("d")

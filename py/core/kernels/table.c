@@ -1,0 +1,12 @@
+/* Every family of kernels; this order gives the opcodes, which are the same on all instruction
+ * sets. */
+#include "kernel.h"
+
+#define FAMILIES(X) X(sl_copy) X(sl_unary) X(sl_binary) X(sl_gemm)
+
+#define DECLARE(name) extern const sl_kernel SL_NAME(name)[];
+FAMILIES(DECLARE)
+
+#define LIST(name) SL_NAME(name),
+extern const sl_kernel *const SL_NAME(sl_families)[];
+const sl_kernel *const SL_NAME(sl_families)[] = {FAMILIES(LIST) NULL};

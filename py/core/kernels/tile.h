@@ -1,0 +1,78 @@
+/* The tile that all matrix products are made of: MR rows by NR columns held in registers while k
+ * runs.
+ *
+ * B comes in panels of NR columns, row after row (k-major), so a tile reads it in order. Each
+ * result is summed over k in order with one accumulator whatever the tile's shape, so a row's
+ * result does not depend on how many rows come with it. */
+#ifndef SL_TILE_H
+#define SL_TILE_H
+
+#include "activate.h"
+#include "kernel.h"
+
+#if VF == 16
+#define MR 12
+#define KC 192
+#else
+#define MR 6
+#define KC 256
+#endif
+#define NV 2
+#define NR (NV * VF)
+
+typedef struct {
+    const float *bias; /* bias[i * bias_row + j * bias_col], or NULL; bias_col is 0 or 1 */
+    size_t bias_row, bias_col;
+    const float *residual; /* added before the activation; laid out as C, or NULL */
+    int64_t activation;
+    float a, b;
+    bool in_registers; /* no residual, and the activation is a clamp to [low, high] */
+    float low, high;
+} epilogue;
+
+static inline epilogue sl_epilogue(const float *bias, int64_t bias_row, int64_t bias_col,
+                                   const float *residual, const int64_t *activation) {
+    epilogue e = {bias,
+                  (size_t)bias_row,
+                  (size_t)bias_col,
+                  residual,
+                  activation[0],
+                  (float)sl_real(activation[1]),
+                  (float)sl_real(activation[2]),
+                  !residual,
+                  -SL_INFINITY,
+                  SL_INFINITY};
+    if (residual) return e;
+    if (e.activation == SL_ACT_RELU)
+        e.low = 0;
+    else if (e.activation == SL_ACT_CLIP)
+        e.low = e.a, e.high = e.b;
+    else
+        e.in_registers = e.activation == SL_ACT_NONE;
+    return e;
+}
+
+/* The epilogue of the rows and columns from (i, j) on; C's rows are c_row apart. */
+static inline epilogue sl_epilogue_at(const epilogue *e, size_t i, size_t j, size_t c_row) {
+    epilogue here = *e;
+    if (here.bias) here.bias += i * here.bias_row + j * here.bias_col;
+    if (here.residual) here.residual += i * c_row + j;
+    return here;
+}
+
+/* C[m, n] (+)= A[m, k] B[k, n] for m <= MR, n <= NR, where A[i][k] is a[i * a_row + k * a_col],
+ * a_col being 1 for rows and MR for packed A (whose missing rows are zero), B[k][j] is b[k * b_row
+ * + j], and all NR columns of B may be read. `fresh`: start from zero, else from C. `done`: the sum
+ * is complete, apply the epilogue (NULL: none). */
+void SL_NAME(sl_tile)(size_t m, size_t n, size_t k, const float *a, size_t a_row, bool packed,
+                      const float *b, size_t b_row, float *c, size_t c_row, bool fresh,
+                      const epilogue *done);
+
+/* Copies A[m, k] (rows a_row apart) into tiles of MR rows, k-major, missing rows zero. */
+void SL_NAME(sl_pack_a)(size_t m, size_t k, const float *a, size_t a_row, float *packed);
+
+static inline size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+#endif

@@ -1,0 +1,270 @@
+#include "program.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct {
+    int64_t kind, index, offset, bytes;
+} tensor;
+
+/* An operand slot that must be pointed into the caller's buffer before each run. */
+typedef struct {
+    size_t slot;
+    int64_t index, offset;
+} patch;
+
+struct sl_program {
+    void *arena;
+    int64_t *words; /* the code, aligned */
+    sl_call *calls;
+    void **slots;      /* operands of all calls, one after another */
+    patch *patches[2]; /* inputs, outputs */
+    size_t n_calls, n_patches[2];
+    int64_t *required[2]; /* bytes that the tensors of each input and output reach */
+    size_t n_required[2];
+};
+
+void *sl_aligned_alloc(size_t bytes) {
+    if (bytes > SIZE_MAX - 2 * SL_ALIGNMENT) return NULL;
+    size_t rounded = (bytes + SL_ALIGNMENT) / SL_ALIGNMENT * SL_ALIGNMENT;
+    void *memory = aligned_alloc(SL_ALIGNMENT, rounded);
+    if (memory) memset(memory, 0, rounded);
+    return memory;
+}
+
+void sl_aligned_free(void *memory) {
+    free(memory);
+}
+
+static const char *check_tensors(const tensor *tensors, size_t n, const sl_buffer *constants,
+                                 size_t n_constants, int64_t arena_bytes) {
+    for (size_t i = 0; i < n; i++) {
+        const tensor *t = &tensors[i];
+        int64_t end;
+        SL_TRY(t->offset >= 0 && t->bytes >= 0 && t->index >= 0 &&
+                   !__builtin_add_overflow(t->offset, t->bytes, &end),
+               "a tensor has a negative or overflowing extent");
+        SL_TRY((uint64_t)end <= SIZE_MAX / 2, "a tensor is larger than the address space");
+        switch (t->kind) {
+        case SL_ARENA:
+            SL_TRY(t->index == 0 && t->offset % SL_ALIGNMENT == 0,
+                   "an arena tensor is not aligned");
+            SL_TRY(end <= arena_bytes, "a tensor lies outside the arena");
+            break;
+        case SL_CONSTANT:
+            SL_TRY((uint64_t)t->index < n_constants, "a tensor names a constant that is not there");
+            SL_TRY((uint64_t)end <= constants[t->index].bytes,
+                   "a tensor lies outside its constant");
+            SL_TRY(t->offset % 8 == 0, "a constant's tensor is not aligned");
+            break;
+        case SL_INPUT:
+        case SL_OUTPUT:
+            SL_TRY(t->index < 65536, "a tensor has an impossible input or output index");
+            SL_TRY(t->offset % 8 == 0, "an input's or output's tensor is not aligned");
+            break;
+        default:
+            return "a tensor has an unknown kind";
+        }
+    }
+    return NULL;
+}
+
+typedef struct {
+    const int64_t *ids, *params;
+    int64_t opcode;
+    int n_in, n_out, n_p;
+} instruction;
+
+/* Reads the instruction at words[*at]; false when the words don't hold one. */
+static bool decode(const int64_t *words, size_t n_words, size_t *at, instruction *out) {
+    const int64_t *w = words + *at;
+    size_t left = n_words - *at;
+    if (left < 4) return false;
+    for (int i = 1; i < 4; i++) {
+        if (w[i] < 0 || (uint64_t)w[i] > left || w[i] > INT32_MAX / 4) return false;
+    }
+    uint64_t length = 4 + (uint64_t)w[1] + (uint64_t)w[2] + (uint64_t)w[3];
+    if (length > left) return false;
+    *out = (instruction){w + 4, w + 4 + w[1] + w[2], w[0], (int)w[1], (int)w[2], (int)w[3]};
+    *at += (size_t)length;
+    return true;
+}
+
+static const char *check_instruction(const instruction *in, const tensor *tensors, size_t n_tensors,
+                                     const sl_buffer *constants, sl_view *views) {
+    SL_TRY(in->opcode >= 0 && in->opcode < sl_kernel_count(), "unknown opcode");
+    for (int i = 0; i < in->n_in + in->n_out; i++) {
+        int64_t id = in->ids[i];
+        views[i] = (sl_view){NULL, -1};
+        if (id == -1) continue;
+        SL_TRY(id >= 0 && (uint64_t)id < n_tensors, "an operand names a tensor that is not there");
+        const tensor *t = &tensors[id];
+        if (i >= in->n_in)
+            SL_TRY(t->kind == SL_ARENA || t->kind == SL_OUTPUT,
+                   "an instruction writes to a constant or an input");
+        views[i].bytes = t->bytes;
+        if (t->kind == SL_CONSTANT)
+            views[i].data = (const char *)constants[t->index].data + t->offset;
+    }
+    const sl_args args = {in->n_in, in->n_out, in->n_p, views, views + in->n_in, in->params};
+    return sl_kernel_at(in->opcode)->check(&args);
+}
+
+/* What the buffers of this kind must hold, from the tensors that lie in them. */
+static bool require(sl_program *program, int side, const tensor *tensors, size_t n) {
+    int64_t kind = side ? SL_OUTPUT : SL_INPUT;
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (tensors[i].kind == kind && (size_t)tensors[i].index >= count)
+            count = (size_t)tensors[i].index + 1;
+    }
+    program->required[side] = calloc(count + 1, sizeof(int64_t));
+    if (!program->required[side]) return false;
+    for (size_t i = 0; i < n; i++) {
+        int64_t *most = &program->required[side][tensors[i].index];
+        int64_t end = tensors[i].offset + tensors[i].bytes;
+        if (tensors[i].kind == kind && end > *most) *most = end;
+    }
+    program->n_required[side] = count;
+    return true;
+}
+
+static bool build(sl_program *program, const tensor *tensors, size_t n_tensors, size_t n_words,
+                  const sl_buffer *constants, char error[SL_ERROR_BYTES]) {
+    size_t at = 0, n_operands = 0, n_calls = 0, slot = 0, most = 0;
+    instruction in;
+    while (at < n_words) {
+        if (!decode(program->words, n_words, &at, &in)) {
+            snprintf(error, SL_ERROR_BYTES, "instruction %zu: its counts do not fit the code",
+                     n_calls);
+            return false;
+        }
+        size_t operands = (size_t)in.n_in + (size_t)in.n_out;
+        n_operands += operands;
+        most = operands > most ? operands : most;
+        n_calls++;
+    }
+    sl_view *views = calloc(most + 1, sizeof *views);
+    program->calls = calloc(n_calls + 1, sizeof *program->calls);
+    program->slots = calloc(n_operands + 1, sizeof *program->slots);
+    for (int side = 0; side < 2; side++)
+        program->patches[side] = calloc(n_operands + 1, sizeof(patch));
+    bool ok =
+        views && program->calls && program->slots && program->patches[0] && program->patches[1];
+    for (at = 0; ok && at < n_words; program->n_calls++) {
+        decode(program->words, n_words, &at, &in);
+        const char *wrong = check_instruction(&in, tensors, n_tensors, constants, views);
+        if (wrong) {
+            const sl_kernel *k = sl_kernel_at(in.opcode);
+            snprintf(error, SL_ERROR_BYTES, "instruction %zu (%s): %s", program->n_calls,
+                     k ? k->name : "?", wrong);
+            ok = false;
+            break;
+        }
+        sl_call *call = &program->calls[program->n_calls];
+        *call = (sl_call){program->slots + slot,
+                          program->slots + slot + in.n_in,
+                          in.params,
+                          sl_kernel_at(in.opcode),
+                          in.n_in,
+                          in.n_out};
+        for (int i = 0; i < in.n_in + in.n_out; i++, slot++) {
+            if (in.ids[i] < 0) continue;
+            const tensor *t = &tensors[in.ids[i]];
+            if (t->kind == SL_ARENA) {
+                program->slots[slot] = (char *)program->arena + t->offset;
+            } else if (t->kind == SL_CONSTANT) {
+                program->slots[slot] = (char *)constants[t->index].data + t->offset;
+            } else {
+                int side = t->kind == SL_OUTPUT;
+                program->patches[side][program->n_patches[side]++] =
+                    (patch){slot, t->index, t->offset};
+            }
+        }
+    }
+    free(views);
+    return ok && require(program, 0, tensors, n_tensors) && require(program, 1, tensors, n_tensors);
+}
+
+sl_program *sl_program_new(const void *tensors, size_t tensor_bytes, const void *code,
+                           size_t code_bytes, const sl_buffer *constants, size_t n_constants,
+                           int64_t arena_bytes, char error[SL_ERROR_BYTES]) {
+    size_t n_tensors = tensor_bytes / sizeof(tensor), n_words = code_bytes / 8;
+    error[0] = '\0';
+    if (tensor_bytes % sizeof(tensor) || code_bytes % 8 || arena_bytes < 0 ||
+        (uint64_t)arena_bytes > SIZE_MAX / 2) {
+        snprintf(error, SL_ERROR_BYTES, "tensors, code or arena have an impossible size");
+        return NULL;
+    }
+    sl_program *program = calloc(1, sizeof *program);
+    tensor *table = malloc(tensor_bytes + 1);
+    if (!program || !table) goto fail;
+    memcpy(table, tensors, tensor_bytes);
+    const char *wrong = check_tensors(table, n_tensors, constants, n_constants, arena_bytes);
+    if (wrong) {
+        snprintf(error, SL_ERROR_BYTES, "%s", wrong);
+        goto fail;
+    }
+    program->words = malloc(code_bytes + 1);
+    program->arena = sl_aligned_alloc((size_t)arena_bytes);
+    if (!program->words || !program->arena) goto fail;
+    memcpy(program->words, code, code_bytes);
+    if (!build(program, table, n_tensors, n_words, constants, error)) goto fail;
+    free(table);
+    return program;
+fail:
+    free(table);
+    sl_program_free(program);
+    return NULL;
+}
+
+void sl_program_free(sl_program *program) {
+    if (!program) return;
+    sl_aligned_free(program->arena);
+    free(program->words);
+    free(program->calls);
+    free(program->slots);
+    for (int side = 0; side < 2; side++) {
+        free(program->patches[side]);
+        free(program->required[side]);
+    }
+    free(program);
+}
+
+static bool bind(sl_program *program, int side, const sl_buffer *buffers, size_t n,
+                 char error[SL_ERROR_BYTES]) {
+    const char *what = side ? "output" : "input";
+    if (n != program->n_required[side]) {
+        snprintf(error, SL_ERROR_BYTES, "the program has %zu %ss, %zu were given",
+                 program->n_required[side], what, n);
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if ((uint64_t)program->required[side][i] > buffers[i].bytes) {
+            snprintf(error, SL_ERROR_BYTES, "%s %zu has %zu bytes, the program needs %lld", what, i,
+                     buffers[i].bytes, (long long)program->required[side][i]);
+            return false;
+        }
+    }
+    for (size_t i = 0; i < program->n_patches[side]; i++) {
+        const patch *p = &program->patches[side][i];
+        program->slots[p->slot] = (char *)buffers[p->index].data + p->offset;
+    }
+    return true;
+}
+
+bool sl_program_run(sl_program *program, const sl_buffer *inputs, size_t n_inputs,
+                    const sl_buffer *outputs, size_t n_outputs, char error[SL_ERROR_BYTES]) {
+    if (!bind(program, 0, inputs, n_inputs, error) || !bind(program, 1, outputs, n_outputs, error))
+        return false;
+    for (size_t i = 0; i < program->n_calls; i++) {
+        const sl_call *call = &program->calls[i];
+        const char *wrong = call->kernel->run(call);
+        if (wrong) {
+            snprintf(error, SL_ERROR_BYTES, "instruction %zu (%s): %s", i, call->kernel->name,
+                     wrong);
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,49 @@
+/* A program: decoded and proved instructions over one arena. Knows no Python. */
+#ifndef SL_PROGRAM_H
+#define SL_PROGRAM_H
+
+#include "kernel.h"
+
+enum { SL_ARENA, SL_CONSTANT, SL_INPUT, SL_OUTPUT };
+
+typedef struct {
+    void *data;
+    size_t bytes;
+} sl_buffer;
+
+typedef struct sl_program sl_program;
+
+#define SL_ALIGNMENT 64
+#define SL_ERROR_BYTES 160
+
+/* Allocates zeroed memory on a 64-byte boundary; NULL when there is none. */
+void *sl_aligned_alloc(size_t bytes);
+void sl_aligned_free(void *memory);
+
+/* The kernels of the instruction set in force, in the order of their opcodes. */
+const sl_kernel *sl_kernel_at(int64_t opcode);
+int64_t sl_kernel_count(void);
+
+/* The name of the instruction set in force; the next one the processor has (NULL past the last);
+ * choose one. */
+const char *sl_isa(void);
+const char *sl_isa_available(int i);
+bool sl_set_isa(const char *name);
+
+/* Columns in a panel of pack_b_f32's output under the instruction set in force. */
+int64_t sl_panel_width(void);
+
+/* Decodes and proves a program. `tensors` are int64 quadruples (kind, index, offset, bytes) and
+ * `code` the words of the instructions, both little-endian and read without alignment. `constants`
+ * must outlive the program. Returns NULL with a sentence in `error` (or "" when memory ran out). */
+sl_program *sl_program_new(const void *tensors, size_t tensor_bytes, const void *code,
+                           size_t code_bytes, const sl_buffer *constants, size_t n_constants,
+                           int64_t arena_bytes, char error[SL_ERROR_BYTES]);
+void sl_program_free(sl_program *program);
+
+/* Runs it; buffers must be aligned to 8 bytes. False with a sentence in `error` when they don't fit
+ * the program or a kernel refuses the data (an index out of range). */
+bool sl_program_run(sl_program *program, const sl_buffer *inputs, size_t n_inputs,
+                    const sl_buffer *outputs, size_t n_outputs, char error[SL_ERROR_BYTES]);
+
+#endif

@@ -1,0 +1,24 @@
+/* The only files that know Python.h: module.c and py_*.c, one per concept, joined here. */
+#ifndef SL_PY_H
+#define SL_PY_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* py_tensor.c */
+extern PyType_Spec sl_tensor_spec;
+/* A new zeroed tensor of the module's Tensor type; *data points at its elements. */
+PyObject *sl_tensor_new(PyObject *module, char format, int rank, const int64_t *shape, void **data);
+
+/* py_program.c */
+extern PyType_Spec sl_program_spec;
+
+/* module.c */
+typedef struct {
+    PyTypeObject *tensor_type;
+} sl_module_state;
+
+#endif
