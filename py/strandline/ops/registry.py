@@ -1,4 +1,5 @@
-"""The table of operators: one function per operator holds its NumPy reference, its decorator names the shape rule."""
+"""The table of operators: one function per operator holds its NumPy reference, its decorator names
+the shape rule."""
 
 from __future__ import annotations
 
@@ -7,23 +8,37 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from strandline.onnx.graph import Constant, Node
-from strandline.onnx.types import TensorType
+from strandline._lazy import np
+from strandline.onnx.graph import Constant, Graph, Node
+from strandline.onnx.types import TensorType, float32
+from strandline.ops.narrow import dtype_of, is_narrow, narrow, widen
 
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What is known of a node's input before it runs: its type, and its value when that is constant."""
+    """What is known of a node's input before it runs: its type, and its value when that is
+    constant."""
 
     type: TensorType
     value: Constant | None = None
 
 
+Array = Any
+"""A NumPy array. Its element type is known only when the model is, so there is nothing to check
+statically."""
+
 Attrs = Mapping[str, Any]
 ShapeRule = Callable[[Sequence[Info | None], Attrs, int], Sequence[TensorType] | None]
-"""(inputs, attributes with defaults filled in, number of outputs) -> output types, or None: known only by running."""
+"""(inputs, attributes with defaults filled in, number of outputs) -> output types, or None: known
+only by running.
+
+The sequence of inputs may be shorter than the operator's list when trailing ones are absent."""
 
 Reference = Callable[..., Any]
+
+CallGraph = Callable[[Graph, Sequence[Any]], tuple[Any, ...]]
+"""How If, Loop and Scan run a body: (subgraph, values of its inputs) -> values of its outputs.
+Whoever runs the node provides it, and with it the values of the outer scope that the body names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +51,27 @@ class Op:
     reference: Reference
     shape: ShapeRule | None
     defaults: Mapping[str, Any]
-    takes_n_outputs: bool
+    known: frozenset[str]
+    takes: frozenset[str]
+    """Which of `n_outputs` and `call` the reference asks for."""
+    any_type: bool
+    """The reference copes itself with types that NumPy lacks; else they are widened for it."""
 
     def attrs(self, node: Node) -> dict[str, Any]:
-        """The node's attributes over the defaults of the reference's keyword arguments."""
+        """The node's attributes over the defaults of the reference's keyword arguments.
+
+        Raises UnsupportedOperator when the node carries an attribute that this version does not
+        have, or lacks one that it must have.
+        """
+        unknown = node.attrs.keys() - self.known
+        if unknown:
+            raise UnsupportedOperator(
+                f"{node}: {self.name} since opset {self.since} has no attribute "
+                f"{', '.join(sorted(unknown))}"
+            )
+        missing = self.known - self.defaults.keys() - node.attrs.keys()
+        if missing:
+            raise UnsupportedOperator(f"{node}: attribute {', '.join(sorted(missing))} is required")
         return {**self.defaults, **node.attrs}
 
     def types(self, node: Node, inputs: Sequence[Info | None]) -> Sequence[TensorType] | None:
@@ -48,43 +80,86 @@ class Op:
             return None
         return self.shape(inputs, self.attrs(node), len(node.outputs))
 
-    def run(self, node: Node, arrays: Sequence[Any]) -> tuple[Any, ...]:
-        """Call the NumPy reference: arrays (None for an absent input) in, a tuple of arrays out."""
-        extra = {"n_outputs": len(node.outputs)} if self.takes_n_outputs else {}
-        result = self.reference(*arrays, **self.attrs(node), **extra)
-        return result if isinstance(result, tuple) else (result,)
+    def run(
+        self, node: Node, arrays: Sequence[Any], call: CallGraph | None = None
+    ) -> tuple[Any, ...]:
+        """Call the NumPy reference: arrays (None for an absent input) in, a tuple of arrays out.
+
+        Sequences are lists of arrays, an empty optional is None, maps are dicts. `call` is needed
+        by the operators that hold graphs.
+        """
+        extra: dict[str, Any] = {}
+        if "n_outputs" in self.takes:
+            extra["n_outputs"] = len(node.outputs)
+        if "call" in self.takes:
+            extra["call"] = call
+        attrs = self.attrs(node)
+        given = arrays if self.any_type else [widen(a) if is_narrow(a) else a for a in arrays]
+        with np.errstate(all="ignore"):  # ONNX's arithmetic is IEEE's: no warnings
+            result = self.reference(*given, **attrs, **extra)
+        results = result if isinstance(result, tuple) else (result,)
+        results = tuple(np.asarray(r) if isinstance(r, np.generic) else r for r in results)
+        if self.any_type or not any(map(is_narrow, arrays)):
+            return results
+        return self._narrowed(attrs, arrays, results)
+
+    def _narrowed(
+        self, attrs: Attrs, arrays: Sequence[Any], results: Sequence[Any]
+    ) -> tuple[Any, ...]:
+        """Results of widened inputs, back in the types that the shape rule gives them; where it
+        can't tell, in that of the first input that was widened."""
+        infos = [None if a is None else Info(TensorType(dtype_of(a), a.shape)) for a in arrays]
+        types = self.shape(infos, attrs, len(results)) if self.shape else None
+        first = next(dtype_of(a) for a in arrays if is_narrow(a))
+        wanted = [t.dtype for t in types] if types else [first] * len(results)
+        return tuple(
+            narrow(r, d) if is_narrow(d) and dtype_of(r) is float32 else r
+            for r, d in zip(results, wanted, strict=False)
+        )
 
 
 _TABLE: dict[tuple[str, str], list[Op]] = {}
+_FROM_RUNNER = frozenset({"n_outputs", "call"})
 
 
-class UnsupportedOperator(ValueError):
-    """The model uses an operator, or a version of it, that is not in the table."""
+class UnsupportedOperator(ValueError):  # noqa: N818 - it names what is wrong
+    """The model uses an operator, or a version or attribute of it, that is not in the table."""
 
 
 def op(
-    *names: str, domain: str = "", since: int = 1, shape: ShapeRule | None = None
+    *names: str,
+    domain: str = "",
+    since: int = 1,
+    shape: ShapeRule | None = None,
+    any_type: bool = False,
 ) -> Callable[[Reference], Reference]:
     """Register the decorated NumPy reference under ONNX operator `names` from opset `since` on.
 
-    The function takes the node's inputs positionally (None where absent), its attributes as keyword-only arguments whose
-    defaults are ONNX's, and, if it names it, `n_outputs`. It returns one array or a tuple of them.
+    The function takes the node's inputs positionally (None where absent), its attributes as
+    keyword-only arguments whose defaults are ONNX's, and, if it names them, `n_outputs` and `call`.
+    It returns one array or a tuple of them. Types that NumPy lacks reach it as float32 unless
+    `any_type`.
     """
 
     def register(reference: Reference) -> Reference:
         parameters = inspect.signature(reference).parameters.values()
         keywords = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
-        entry = dict(
-            domain=domain,
-            since=since,
-            reference=reference,
-            shape=shape,
-            defaults={p.name: p.default for p in keywords if p.name != "n_outputs" and p.default is not p.empty},
-            takes_n_outputs=any(p.name == "n_outputs" for p in keywords),
-        )
+        attributes = [p for p in keywords if p.name not in _FROM_RUNNER]
         for name in names:
             versions = _TABLE.setdefault((domain, name), [])
-            versions.append(Op(name=name, **entry))  # type: ignore[arg-type]
+            versions.append(
+                Op(
+                    name=name,
+                    domain=domain,
+                    since=since,
+                    reference=reference,
+                    shape=shape,
+                    defaults={p.name: p.default for p in attributes if p.default is not p.empty},
+                    known=frozenset(p.name for p in attributes),
+                    takes=frozenset(p.name for p in keywords) & _FROM_RUNNER,
+                    any_type=any_type,
+                )
+            )
             versions.sort(key=lambda o: -o.since)
         return reference
 
@@ -102,8 +177,8 @@ def find(node: Node, opsets: Mapping[str, int]) -> Op:
         if candidate.since <= version:
             return candidate
     raise UnsupportedOperator(
-        f"operator {domain or 'ai.onnx'}.{node.op} (opset {version}) of node {node} is not supported: "
-        f"export the model without it, or add it in strandline/ops (see CONTRIBUTING.md)"
+        f"operator {domain or 'ai.onnx'}.{node.op} (opset {version}) of node {node} is not "
+        f"supported: export the model without it, or add it in strandline/ops (see CONTRIBUTING.md)"
     )
 
 
