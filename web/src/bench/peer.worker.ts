@@ -1,0 +1,71 @@
+/** Benchmark runner: onnxruntime-web (WASM, one thread), called from JavaScript in the worker that holds it. */
+
+import type * as Ort from "onnxruntime-web";
+import { fetchBytes, serve, type CaseSpec, type OutputData } from "./protocol";
+
+let ort: typeof Ort;
+let session: Ort.InferenceSession | undefined;
+let feeds: Record<string, Ort.Tensor> = {};
+
+const TYPED: Record<string, (buffer: ArrayBuffer) => Ort.Tensor.DataTypeMap[Ort.Tensor.Type]> = {
+  float32: (b) => new Float32Array(b),
+  float64: (b) => new Float64Array(b),
+  int64: (b) => new BigInt64Array(b),
+  int32: (b) => new Int32Array(b),
+  uint8: (b) => new Uint8Array(b),
+  bool: (b) => new Uint8Array(b),
+};
+
+async function tensor(spec: CaseSpec["feeds"][number]): Promise<Ort.Tensor> {
+  const bytes = await fetchBytes(spec.url);
+  if (spec.dtype === "string") {
+    return new ort.Tensor("string", JSON.parse(new TextDecoder().decode(bytes)) as string[], spec.shape);
+  }
+  const view = TYPED[spec.dtype];
+  if (!view) throw new Error(`feed ${spec.name}: no typed array for ${spec.dtype}`);
+  return new ort.Tensor(spec.dtype as Ort.Tensor.Type, view(bytes) as Float32Array, spec.shape);
+}
+
+function current(): Ort.InferenceSession {
+  if (!session) throw new Error("no case is open");
+  return session;
+}
+
+serve({
+  async boot({ ort: url = "" }) {
+    ort = (await import(/* @vite-ignore */ url)) as typeof Ort;
+    ort.env.wasm.numThreads = 1;
+    ort.env.logLevel = "error";
+    return ort.env.versions.web;
+  },
+  async open(spec) {
+    const model = new Uint8Array(await fetchBytes(spec.model));
+    feeds = Object.fromEntries(await Promise.all(spec.feeds.map(async (f) => [f.name, await tensor(f)] as const)));
+    const started = performance.now();
+    session = await ort.InferenceSession.create(model, {
+      executionProviders: ["wasm"],
+      graphOptimizationLevel: "all",
+    });
+    return (performance.now() - started) / 1000;
+  },
+  async time(calls) {
+    const held = current();
+    const started = performance.now();
+    for (let i = 0; i < calls; i++) await held.run(feeds);
+    return (performance.now() - started) / 1000;
+  },
+  async outputs() {
+    const results = await current().run(feeds);
+    return Object.entries(results).map(([name, value]): OutputData => {
+      const data = Array.from(value.data as ArrayLike<number | bigint | string>, (v) =>
+        typeof v === "bigint" ? Number(v) : typeof v === "number" && !Number.isFinite(v) ? String(v) : v,
+      );
+      return { name, shape: [...value.dims], values: data };
+    });
+  },
+  async close() {
+    await session?.release();
+    session = undefined;
+    feeds = {};
+  },
+});

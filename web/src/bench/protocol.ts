@@ -1,0 +1,73 @@
+/** What the benchmark's driver and its two workers say to each other; results come back under the same `id`. */
+
+export interface TensorSpec {
+  name: string;
+  /** NumPy name of the element type, or "string". */
+  dtype: string;
+  shape: number[];
+  /** Where the little-endian elements are (JSON text for strings), relative to the page. */
+  url: string;
+}
+
+export interface CaseSpec {
+  model: string;
+  feeds: TensorSpec[];
+}
+
+export type Request =
+  | { id: number; kind: "boot"; options: Record<string, string> }
+  | { id: number; kind: "open"; spec: CaseSpec }
+  | { id: number; kind: "time"; calls: number }
+  | { id: number; kind: "outputs" }
+  | { id: number; kind: "close" };
+
+/** One output read back, numbers as JSON numbers (NaN and infinities as strings). */
+export interface OutputData {
+  name: string;
+  shape: number[];
+  values: (number | string | null)[];
+}
+
+export type Reply = { id: number; value: unknown } | { id: number; error: string };
+
+/** Handle requests one after another with `handlers`, each by its kind. */
+export function serve(handlers: {
+  boot(options: Record<string, string>): Promise<unknown>;
+  open(spec: CaseSpec): Promise<number>;
+  time(calls: number): number | Promise<number>;
+  outputs(): OutputData[] | Promise<OutputData[]>;
+  close(): void | Promise<void>;
+}): void {
+  const answer = async (request: Request): Promise<unknown> => {
+    switch (request.kind) {
+      case "boot":
+        return handlers.boot(request.options);
+      case "open":
+        return handlers.open(request.spec);
+      case "time":
+        return handlers.time(request.calls);
+      case "outputs":
+        return handlers.outputs();
+      case "close":
+        return handlers.close();
+    }
+  };
+  let queue = Promise.resolve();
+  self.addEventListener("message", (event: MessageEvent<Request>) => {
+    const { id } = event.data;
+    queue = queue.then(async () => {
+      try {
+        self.postMessage({ id, value: await answer(event.data) } satisfies Reply);
+      } catch (error) {
+        const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        self.postMessage({ id, error: text } satisfies Reply);
+      }
+    });
+  });
+}
+
+export async function fetchBytes(url: string): Promise<ArrayBuffer> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url}: HTTP ${response.status}`);
+  return response.arrayBuffer();
+}

@@ -1,0 +1,92 @@
+/** Benchmark runner: a Session in Pyodide, called from Python in the worker that holds the runtime. */
+
+import type { PyodideInterface } from "pyodide";
+import type { PyProxy } from "pyodide/ffi";
+import { fetchBytes, serve, type CaseSpec, type OutputData } from "./protocol";
+
+const PYTHON = `
+import json
+from time import perf_counter
+from strandline.core import Tensor
+from strandline.onnx.types import BY_NAME
+from strandline.runtime import Session
+
+def _tensor(spec, data):
+    if spec["dtype"] == "string":
+        flat = json.loads(bytes(data))
+        rows, columns = spec["shape"]
+        return [flat[r * columns:(r + 1) * columns] for r in range(rows)]
+    tensor = Tensor(BY_NAME[spec["dtype"]].format, spec["shape"])
+    memoryview(tensor).cast("B")[:] = data
+    return tensor
+
+class Case:
+    def __init__(self, model, specs, buffers):
+        started = perf_counter()
+        self.session = Session(model)
+        self.created = perf_counter() - started
+        self.feeds = {s["name"]: _tensor(s, b) for s, b in zip(json.loads(specs), buffers, strict=True)}
+
+    def time(self, calls):
+        run, feeds = self.session.run, self.feeds
+        started = perf_counter()
+        for _ in range(calls):
+            run(feeds)
+        return perf_counter() - started
+
+    def outputs(self):
+        def plain(value):
+            if isinstance(value, list):
+                return [plain(v) for v in value]
+            if isinstance(value, dict):
+                return {str(k): plain(v) for k, v in value.items()}
+            if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+                return str(value)
+            return value
+        def flat(value):
+            for item in value:
+                if isinstance(item, list):
+                    yield from flat(item)
+                elif isinstance(item, dict):
+                    yield from item.values()
+                else:
+                    yield item
+        result = []
+        for name, value in self.session.run(self.feeds).items():
+            values = value.tolist() if hasattr(value, "tolist") else value
+            values = plain(values)
+            items = list(flat(values)) if isinstance(values, list) else [values]
+            result.append({"name": name, "shape": list(getattr(value, "shape", [len(items)])), "values": items})
+        return json.dumps(result)
+
+case = None
+def open_case(model, specs, buffers):
+    global case
+    case = Case(bytes(model.to_py()), specs, [memoryview(b.to_py()).cast("B") for b in buffers])
+    return case.created
+`;
+
+let pyodide: PyodideInterface;
+const call = (name: string): PyProxy & ((...args: unknown[]) => unknown) => pyodide.globals.get(name);
+
+serve({
+  async boot({ pyodide: indexURL = "", wheel = "", numpy = "" }) {
+    const { loadPyodide } = (await import(/* @vite-ignore */ `${indexURL}pyodide.mjs`)) as {
+      loadPyodide: (options: object) => Promise<PyodideInterface>;
+    };
+    pyodide = await loadPyodide({ indexURL });
+    for (const url of [wheel, numpy]) {
+      if (url) pyodide.unpackArchive(await fetchBytes(url), "wheel");
+    }
+    pyodide.runPython(PYTHON);
+    return pyodide.runPython("from strandline import core; core.isa()");
+  },
+  async open(spec: CaseSpec) {
+    const model = new Uint8Array(await fetchBytes(spec.model));
+    const buffers = await Promise.all(spec.feeds.map(async (f) => new Uint8Array(await fetchBytes(f.url))));
+    return call("open_case")(model, JSON.stringify(spec.feeds), buffers) as number;
+  },
+  time: (calls) => pyodide.runPython(`case.time(${calls})`) as number,
+  outputs: () => JSON.parse(pyodide.runPython("case.outputs()") as string) as OutputData[],
+  close: () => void pyodide.runPython("case = None"),
+});
