@@ -2,6 +2,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { setFlagsFromString } from "node:v8";
+
+// Browsers have the relaxed instructions on by default; Node has from version 21 on.
+if (Number(process.versions.node.split(".")[0]) < 21) {
+  setFlagsFromString("--experimental-wasm-relaxed-simd");
+}
 
 const [runtime, expression, ...wheels] = process.argv.slice(2);
 const { loadPyodide } = await import(pathToFileURL(join(runtime, "pyodide.mjs")).href);
