@@ -1,0 +1,149 @@
+"""Profiles against the registered references: the collector's door to `strandline.drift`.
+
+A window holds one text per feature, the tally's wire form; adding up tallies is exact in any order,
+so it doesn't matter in which order reports come or how commits group them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from strandline.collector.envelope import Report
+from strandline.collector.storage import Model, Storage
+from strandline.drift import Profile, Reference, WireError
+
+MAX_ROWS = 10_000_000
+"""rows of one report: keeps the sum of a billion reports below 2^53"""
+
+Key = tuple[str, str]
+
+
+class ProfileError(ValueError):
+    """A profile that can't be counted. `unregistered`: its model or reference isn't known (yet)."""
+
+    def __init__(self, message: str, *, unregistered: bool = False) -> None:
+        super().__init__(message)
+        self.unregistered = unregistered
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A registered model with its reference, read once."""
+
+    model: Model
+    reference: Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A profile that can be merged into its model's windows."""
+
+    model_id: int
+    profile: Profile
+    rows: int
+
+
+def reference_of(text: str) -> Reference:
+    """A reference from its JSON text. Raises `ProfileError`."""
+    try:
+        return Reference.from_json(text)
+    except WireError as error:
+        raise ProfileError(str(error)) from None
+
+
+def profile_of(reference: Reference, texts: Iterable[tuple[str, str]]) -> Profile:
+    """The profile that a window's (feature, text) pairs hold."""
+    features = {name: msgspec.json.decode(text) for name, text in texts}
+    wire = {
+        "schema": "strandline.profile/1",
+        "reference": reference.sha256,
+        "features": features,
+    }
+    return Profile.from_wire(wire, reference)
+
+
+def texts_of(profile: Profile) -> dict[str, str]:
+    """The texts that a window holds for a profile, by feature."""
+    features: dict[str, Any] = profile.to_wire()["features"]
+    return {name: msgspec.json.encode(tally).decode() for name, tally in features.items()}
+
+
+class Catalogue:
+    """The registered models and their references, read from the storage when first asked for."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._lock = threading.Lock()
+        self._by_key: dict[Key, Entry] = {}
+        self._by_id: dict[int, Entry] = {}
+
+    def entry(self, model: Model) -> Entry:
+        """The entry of a model that the storage gave."""
+        with self._lock:
+            known = self._by_id.get(model.id)
+            if known is not None and known.model == model:
+                return known
+        entry = Entry(model, reference_of(model.reference))
+        with self._lock:
+            self._by_key[model.name, model.version] = entry
+            self._by_id[model.id] = entry
+        return entry
+
+    def find(self, name: str, version: str) -> Entry | None:
+        """The entry of a registered version, or `None`."""
+        with self._lock:
+            known = self._by_key.get((name, version))
+        if known is not None:
+            return known
+        model = self._storage.model(name, version)
+        return None if model is None else self.entry(model)
+
+    def forget(self, name: str, version: str) -> None:
+        """Read a version again when it is next asked for."""
+        with self._lock:
+            self._by_key.pop((name, version), None)
+
+    def key(self, model_id: int) -> Key:
+        """(name, version) of a model that was found before."""
+        model = self._by_id[model_id].model
+        return model.name, model.version
+
+    def check(self, report: Report) -> Checked:
+        """The report's profile, checked against its registered reference. Raises `ProfileError`."""
+        entry = self.find(report.model, report.version)
+        if entry is not None and entry.reference.sha256 != report.reference:
+            self.forget(report.model, report.version)
+            entry = self.find(report.model, report.version)
+        if entry is None:
+            raise ProfileError(
+                f"model {report.model} {report.version} is not registered: "
+                "start the collector with its site, or POST it to /v1/models",
+                unregistered=True,
+            )
+        if entry.reference.sha256 != report.reference:
+            raise ProfileError(
+                f"reference {report.reference[:12]}… is not the one registered for {report.model} "
+                f"{report.version}, {entry.reference.sha256[:12]}…: pack changed data as a new version",
+                unregistered=True,
+            )
+        try:
+            profile = Profile.from_wire(report.profile, entry.reference)
+        except WireError as error:
+            raise ProfileError(f"profile: {error}") from None
+        if max((profile[name].rows for name in profile), default=0) > MAX_ROWS:
+            raise ProfileError(f"profile: more than {MAX_ROWS} rows in one report")
+        return Checked(entry.model.id, profile, profile.rows)
+
+    def merge(
+        self, model_id: int, held: Mapping[str, str], profiles: Sequence[Profile]
+    ) -> dict[str, str]:
+        """What a window holds once these profiles are in it; only the features that changed."""
+        reference = self._by_id[model_id].reference
+        fresh = Profile.merge(profiles, reference)
+        changed = [(name, held[name]) for name in fresh if name in held and fresh[name].rows]
+        return texts_of(profile_of(reference, changed) + fresh)

@@ -1,0 +1,42 @@
+"""Forgetting: windows older than the operator wants to keep, and with them the ids of their
+reports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from strandline.collector.storage import Storage
+
+DAY = 86_400
+
+log = logging.getLogger("strandline.collector")
+
+
+class Retention:
+    """Prunes at the start and then once a day;
+
+    `days` is at least `clock.MIN_RETENTION`, which keeps counts exact.
+    """
+
+    def __init__(self, storage: Storage, days: int) -> None:
+        self._storage = storage
+        self._days = days
+
+    async def run(self) -> None:
+        while True:
+            before = int(time.time()) - self._days * DAY
+            try:
+                windows, reports = await asyncio.to_thread(self._storage.prune, before)
+            except Exception as error:
+                log.error("old windows could not be forgotten, next try tomorrow: %s", error)
+            else:
+                log.info(
+                    "forgot %d windows (%d reports) older than %d days",
+                    windows,
+                    reports,
+                    self._days,
+                )
+            await asyncio.sleep(DAY)
