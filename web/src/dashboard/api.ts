@@ -1,0 +1,127 @@
+/** The collector's answers, as docs/collector.md has them. */
+
+export type Role = "feature" | "output" | "system";
+export type Kind = "numeric" | "categorical";
+
+export interface FeatureName {
+  name: string;
+  role: Role;
+  kind: Kind;
+}
+
+export interface ModelInfo {
+  model: string;
+  version: string;
+  registered: string;
+  reference_rows: number;
+  features: FeatureName[];
+  rows: number;
+  reports: number;
+  sessions: number;
+  windows: number;
+  hidden_windows: number;
+  from: string | null;
+  to: string | null;
+}
+
+export interface Models {
+  window_seconds: number;
+  min_sessions: number;
+  models: ModelInfo[];
+}
+
+export interface Measure {
+  method: string;
+  value: number | null;
+  p_value: number | null;
+}
+
+export interface FeatureDrift extends FeatureName {
+  rows: number;
+  missing: number;
+  invalid: number;
+  bins: string[];
+  reference: number[];
+  current: number[];
+  drift: Measure[];
+}
+
+export interface Drift {
+  model: string;
+  version: string;
+  from: string | null;
+  to: string | null;
+  min_sessions: number;
+  windows: number;
+  hidden_windows: number;
+  hidden_rows: number;
+  hidden_sessions: number;
+  rows: number;
+  reports: number;
+  sessions: number;
+  features: FeatureDrift[];
+}
+
+export interface SeriesWindow {
+  start: string;
+  end: string;
+  hidden: boolean;
+  rows: number;
+  reports: number;
+  sessions: number;
+  missing?: number;
+  invalid?: number;
+  current?: number[];
+  drift?: Measure[];
+}
+
+export interface FeatureSeries extends FeatureName {
+  bins?: string[];
+  reference?: number[];
+  windows: SeriesWindow[];
+}
+
+export interface Series {
+  window_seconds: number;
+  features: FeatureSeries[];
+}
+
+interface Summary {
+  count: number;
+  p50: number;
+  p90: number;
+  p99: number;
+  max: number;
+}
+
+export interface Metrics {
+  started: string;
+  uptime_seconds: number;
+  reports: { stored: number; duplicate: number; quarantined: number };
+  requests: { accepted: number; bad: number; unauthorised: number; too_large: number; busy: number };
+  queue: { depth: number; capacity: number };
+  ingest_ms: Partial<Summary> & { count: number };
+  commit_ms: Partial<Summary> & { count: number };
+  database_bytes: number;
+}
+
+export interface Query {
+  model: string;
+  version: string;
+  from: string | null;
+}
+
+async function get<T>(path: string, query: Record<string, string | null> = {}): Promise<T> {
+  const url = new URL(path, document.baseURI);
+  for (const [name, value] of Object.entries(query)) if (value !== null) url.searchParams.set(name, value);
+  const response = await fetch(url, { headers: { Accept: "application/json" } });
+  const body = (await response.json().catch(() => null)) as (T & { error?: string }) | null;
+  if (!response.ok || body === null) throw new Error(body?.error ?? `the collector answered ${response.status}`);
+  return body;
+}
+
+export const models = (): Promise<Models> => get("v1/models");
+export const drift = (query: Query): Promise<Drift> => get("v1/drift", { ...query });
+export const series = (query: Query, feature: string | null = null): Promise<Series> =>
+  get("v1/series", { ...query, feature });
+export const metrics = (): Promise<Metrics> => get("v1/metrics");

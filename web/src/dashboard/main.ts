@@ -1,0 +1,153 @@
+import "../ui/theme.css";
+import "./dashboard.css";
+import { byId, h } from "../ui/dom";
+import { counted } from "../ui/format";
+import * as api from "./api";
+import { drawDetail } from "./detail";
+import { type Live, watch } from "./live";
+import { drawMetrics, drawOverview } from "./overview";
+import { type Sort, drawTable } from "./table";
+
+/** What is looked at; all of it is in the address, so that a view can be passed on. */
+interface View {
+  model: string | null;
+  version: string | null;
+  hours: string;
+  feature: string | null;
+  sort: Sort;
+}
+
+interface Shown {
+  drift: api.Drift;
+  courses: Map<string, api.FeatureSeries>;
+  windowMs: number;
+}
+
+const address = new URLSearchParams(location.search);
+const view: View = {
+  model: address.get("model"),
+  version: address.get("version"),
+  hours: address.get("hours") ?? "",
+  feature: address.get("feature"),
+  sort: { column: address.get("sort") ?? "verdict", descending: address.get("order") !== "asc" },
+};
+let known: api.Models | null = null;
+let shown: Shown | null = null;
+
+function remember(): void {
+  const { model, version, hours, feature, sort } = view;
+  const pairs = { model, version, hours, feature, sort: sort.column, order: sort.descending ? null : "asc" };
+  const query = new URLSearchParams(Object.entries(pairs).filter((pair): pair is [string, string] => !!pair[1]));
+  history.replaceState(null, "", `?${query}`);
+}
+
+function chosen(): api.ModelInfo | undefined {
+  const all = known?.models ?? [];
+  const named = all.filter(({ model }) => model === view.model);
+  const versions = named.length > 0 ? named : all.filter(({ model }) => model === all[0]?.model);
+  return versions.find(({ version }) => version === view.version) ?? versions.at(-1);
+}
+
+function drawChoice(): void {
+  const current = chosen();
+  const option = ({ model, version }: api.ModelInfo, i: number): HTMLOptionElement =>
+    h("option", { value: String(i), selected: model === current?.model && version === current.version }, `${model} ${version}`);
+  byId("model").replaceChildren(...(known?.models ?? []).map(option));
+  byId<HTMLSelectElement>("period").value = view.hours;
+}
+
+function draw(): void {
+  if (shown === null) return;
+  const { drift, courses, windowMs } = shown;
+  drawOverview(drift);
+  const feature =
+    drift.features.find(({ name }) => name === view.feature) ??
+    drift.features.find(({ role }) => role === "feature") ??
+    drift.features[0];
+  drawTable(drift.features, courses, windowMs, view.sort, feature?.name ?? null, {
+    sort: (column) => {
+      const descending = view.sort.column === column ? !view.sort.descending : column !== "name";
+      view.sort = { column, descending };
+      remember();
+      draw();
+    },
+    select: (name) => {
+      view.feature = name;
+      remember();
+      draw();
+    },
+  });
+  byId("detail").hidden = feature === undefined;
+  if (feature !== undefined) drawDetail(feature, courses.get(feature.name), windowMs);
+}
+
+async function refresh(): Promise<void> {
+  known = await api.models();
+  drawChoice();
+  const current = chosen();
+  byId("empty").hidden = current !== undefined;
+  byId("content").hidden = current === undefined;
+  drawMetrics(await api.metrics());
+  if (current === undefined) return;
+  document.title = `Drift of ${current.model} ${current.version}`;
+  byId("lead").textContent =
+    `${counted(current.reference_rows, "reference row")}, one window per ${duration(known.window_seconds)}`;
+  const hours = Number(view.hours);
+  const from = hours > 0 ? new Date(Date.now() - hours * 3_600_000).toISOString() : null;
+  const query = { model: current.model, version: current.version, from };
+  const [drift, series] = await Promise.all([api.drift(query), api.series(query)]);
+  const courses = new Map(series.features.map((feature) => [feature.name, feature]));
+  shown = { drift, courses, windowMs: series.window_seconds * 1000 };
+  draw();
+}
+
+function duration(seconds: number): string {
+  if (seconds % 86_400 === 0) return counted(seconds / 86_400, "day");
+  if (seconds % 3600 === 0) return counted(seconds / 3600, "hour");
+  return seconds % 60 === 0 ? counted(seconds / 60, "minute") : counted(seconds, "second");
+}
+
+let running: Promise<void> | null = null;
+let again = false;
+
+/** Fetches and draws; changes that come meanwhile are one more round. */
+function update(): Promise<void> {
+  again = true;
+  running ??= (async () => {
+    while (again) {
+      again = false;
+      await refresh().then(
+        () => showTrouble(null),
+        (error: unknown) => showTrouble(error instanceof Error ? error.message : String(error)),
+      );
+    }
+  })().finally(() => (running = null));
+  return running;
+}
+
+function showTrouble(text: string | null): void {
+  byId("trouble").hidden = text === null;
+  byId("trouble").textContent = text ?? "";
+}
+
+function showLive(state: Live): void {
+  const chip = byId("live");
+  chip.textContent = state === "live" ? "Live" : "Connection lost, trying again";
+  chip.className = `chip ${state === "live" ? "good" : "bad"}`;
+}
+
+byId<HTMLSelectElement>("model").addEventListener("change", ({ target }) => {
+  const info = known?.models[Number((target as HTMLSelectElement).value)];
+  if (info === undefined) return;
+  Object.assign(view, { model: info.model, version: info.version });
+  remember();
+  void update();
+});
+byId<HTMLSelectElement>("period").addEventListener("change", ({ target }) => {
+  view.hours = (target as HTMLSelectElement).value;
+  remember();
+  void update();
+});
+
+void update();
+watch(showLive, () => void update());

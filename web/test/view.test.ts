@@ -1,0 +1,130 @@
+import { describe, expect, it } from "vitest";
+import type { FeatureDrift, SeriesWindow } from "../src/dashboard/api";
+import { points, runs } from "../src/dashboard/lines";
+import { pValue } from "../src/dashboard/measures";
+import { uptime } from "../src/dashboard/overview";
+import { sorted } from "../src/dashboard/table";
+import { pretty } from "../src/page/privacy";
+import { isShare } from "../src/page/result";
+import { inWords } from "../src/ui/bars";
+import { bytes, counted, milliseconds, number, percent, statistic } from "../src/ui/format";
+import { level } from "../src/ui/psi";
+
+const HOUR = 3_600_000;
+
+function feature(name: string, psi: number | null, rows = 1000): FeatureDrift {
+  const drift = psi === null ? [] : [{ method: "psi", value: psi, p_value: null }];
+  return { name, role: "feature", kind: "numeric", rows, missing: 0, invalid: 0, bins: [], reference: [], current: [], drift };
+}
+
+describe("format", () => {
+  it("writes numbers for people", () => {
+    expect(number(1234567)).toBe("1,234,567");
+    expect(number(0.123456)).toBe("0.1235");
+    expect(number(1e-7)).toBe("1.00e-7");
+    expect(number(Number.NaN)).toBe("–");
+    expect(percent(0)).toBe("0 %");
+    expect(percent(0.0001)).toBe("< 0.1 %");
+    expect(percent(0.0512)).toBe("5.1 %");
+    expect(percent(0.87)).toBe("87 %");
+    expect(statistic(0)).toBe("0.000");
+    expect(statistic(0.0002)).toBe("< 0.001");
+    expect(statistic(null)).toBe("–");
+    expect(statistic(123456.7)).toBe("123,457");
+    expect(bytes(999)).toBe("999 B");
+    expect(bytes(2_500_000)).toBe("2.5 MB");
+    expect(milliseconds(0.5)).toBe("0.50 ms");
+    expect(milliseconds(12_345)).toBe("12.3 s");
+    expect(counted(1, "row")).toBe("1 row");
+    expect(counted(2000, "row")).toBe("2,000 rows");
+    expect(uptime(59)).toBe("59 s");
+    expect(uptime(3 * 86_400)).toBe("3 days");
+  });
+});
+
+describe("level", () => {
+  it("judges only with enough rows", () => {
+    expect(level(5, 99)).toBe("few");
+    expect(level(null, 1000)).toBe("few");
+    expect([0.09, 0.1, 0.25].map((psi) => level(psi, 100))).toEqual(["steady", "moved", "drifted"]);
+  });
+});
+
+describe("inWords", () => {
+  const bins = ["a", "b", "c"];
+
+  it("says what gained and what lost most", () => {
+    const words = inWords("x", { bins, reference: [0.5, 0.3, 0.2], current: [0.2, 0.3, 0.5] });
+    expect(words).toBe("x: most gained by c (+30 %), most lost by a (−30 %)");
+  });
+
+  it("says when nothing moved", () => {
+    expect(inWords("x", { bins, reference: [0.5, 0.3, 0.2], current: [0.5, 0.3, 0.2] })).toContain("as in the reference");
+  });
+});
+
+describe("isShare", () => {
+  it("is a probability by name and range", () => {
+    const output = (name: string) => ({ name, kind: "numeric", from: "p" }) as const;
+    expect(isShare(output("probability:1"), 0.4)).toBe(true);
+    expect(isShare(output("probability:1"), null)).toBe(false);
+    expect(isShare(output("price"), 0.4)).toBe(false);
+    expect(isShare(output("score"), 7)).toBe(false);
+  });
+});
+
+describe("pretty", () => {
+  it("keeps lists of numbers on their line and changes no value", () => {
+    const report = { id: "a", profile: { counts: [1, 2, 3], sums: [-1.5e-7], names: ["x", "y"] } };
+    const text = pretty(JSON.stringify(report));
+    expect(text).toContain('"counts": [1, 2, 3]');
+    expect(JSON.parse(text)).toEqual(report);
+  });
+});
+
+describe("the table's order", () => {
+  const features = [feature("b", 0.02), feature("a", null), feature("c", 0.4), feature("d", 0.3, 5)];
+  const names = (column: string, descending: boolean) => sorted(features, { column, descending }).map(({ name }) => name);
+
+  it("puts what has no value last, whichever way", () => {
+    expect(names("psi", true)).toEqual(["c", "d", "b", "a"]);
+    expect(names("psi", false)).toEqual(["b", "d", "c", "a"]);
+  });
+
+  it("begins with the verdict, and judges few rows last", () => {
+    expect(names("verdict", true)).toEqual(["c", "b", "d", "a"]);
+  });
+
+  it("orders by name too", () => {
+    expect(names("name", false)).toEqual(["a", "b", "c", "d"]);
+  });
+});
+
+describe("pValue", () => {
+  it("is the one of the test that fits the kind", () => {
+    const drift = [
+      { method: "ks", value: 1, p_value: 0.01 },
+      { method: "chi2", value: 1, p_value: 0.2 },
+    ];
+    expect(pValue({ kind: "numeric", drift })).toBe(0.01);
+    expect(pValue({ kind: "categorical", drift })).toBe(0.2);
+    expect(pValue({ kind: "categorical", drift: [] })).toBeNull();
+  });
+});
+
+describe("a course over time", () => {
+  const window = (hour: number, psi: number | null): SeriesWindow => ({
+    start: new Date(hour * HOUR).toISOString(),
+    end: new Date((hour + 1) * HOUR).toISOString(),
+    hidden: psi === null,
+    rows: 1,
+    reports: 1,
+    sessions: 1,
+    ...(psi === null ? {} : { drift: [{ method: "psi", value: psi, p_value: null }] }),
+  });
+
+  it("breaks where windows are absent or hidden", () => {
+    const series = points([window(0, 0.1), window(1, 0.2), window(4, 0.3), window(5, null), window(6, 0.4)], "psi");
+    expect(runs(series, HOUR).map((run) => run.map(({ y }) => y))).toEqual([[0.1, 0.2], [0.3], [0.4]]);
+  });
+});
