@@ -7,8 +7,6 @@ airline's flights taxied the day before. To be predicted: will it be more than 1
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,33 +71,10 @@ def train(kind: str, rows: pd.DataFrame) -> Any:
 
 def export(model: Any, path: Path) -> None:
     """Write the fitted pipeline as ONNX: one input [N, 1] per feature, outputs label and probabilities."""
-    from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
+    from strandline.bundle.export import to_onnx
+
     inputs = [(c, StringTensorType([None, 1]) if c in CATEGORICAL else FloatTensorType([None, 1])) for c in FEATURES]
-    with _plain_integers():
-        proto = to_onnx(model, initial_types=inputs, options={id(model): {"zipmap": False}}, target_opset=18)
-    path.write_bytes(proto.SerializeToString(deterministic=True))
+    path.write_bytes(to_onnx(model, initial_types=inputs, options={id(model): {"zipmap": False}}, target_opset=18))
 
-
-@contextmanager
-def _plain_integers() -> Iterator[None]:
-    """skl2onnx hands NumPy's bools and unsigned integers to protobuf, which takes Python's alone: convert them on the way."""
-    import numpy as np
-    import onnx.helper
-
-    original = onnx.helper.make_attribute
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, np.bool_ | np.integer | bool):
-            return int(value)
-        return [plain(v) for v in value] if isinstance(value, list) else value
-
-    def make_attribute(key: str, value: Any, *rest: Any, **named: Any) -> Any:
-        return original(key, plain(value), *rest, **named)
-
-    onnx.helper.make_attribute = make_attribute
-    try:
-        yield
-    finally:
-        onnx.helper.make_attribute = original

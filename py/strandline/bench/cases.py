@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,8 @@ def built_in(batches: Sequence[int]) -> Iterator[Case]:
     for name, train in _TABULAR.items():
         try:
             model, input_name = train(X, y)
-        except ImportError:
+        except ImportError as error:
+            print(f"  leaving out {name}: {error}", file=sys.stderr)
             continue
         for batch in batches:
             yield Case(f"{name}, batch {batch}", model, {input_name: X[np.arange(batch) % len(X)]})
@@ -84,13 +86,9 @@ def built_in(batches: Sequence[int]) -> Iterator[Case]:
 
 
 def _sklearn(estimator: Any) -> tuple[bytes, str]:
-    from skl2onnx import to_onnx
+    from strandline.bundle.export import to_onnx
 
-    from strandline.bench.export import tolerant_attributes
-
-    with tolerant_attributes():
-        onx = to_onnx(estimator, np.zeros((1, FEATURES), np.float32), options={"zipmap": False})
-    return onx.SerializeToString(), onx.graph.input[0].name
+    return to_onnx(estimator, np.zeros((1, FEATURES), np.float32), options={"zipmap": False}), "X"
 
 
 def _logistic_regression(X: Any, y: Any) -> tuple[bytes, str]:
@@ -114,7 +112,9 @@ def _hist_gradient_boosting(X: Any, y: Any) -> tuple[bytes, str]:
 def _mlp(X: Any, y: Any) -> tuple[bytes, str]:
     from sklearn.neural_network import MLPClassifier
 
-    return _sklearn(MLPClassifier((128, 64), max_iter=60, random_state=SEED).fit(X, y))
+    return _sklearn(
+        MLPClassifier((128, 64), early_stopping=True, max_iter=60, random_state=SEED).fit(X, y)
+    )
 
 
 def _lightgbm(X: Any, y: Any) -> tuple[bytes, str]:
