@@ -186,8 +186,8 @@ class _Reader:
     def attribute(self, start: int, end: int, depth: int) -> tuple[str, Any]:
         """The attribute's name and value; number lists as memoryviews of format `f` or `q`."""
         data = self.data
-        name, declared, value, reference = "", 0, None, ""
-        found = 0
+        name, declared, found, reference = "", 0, 0, ""
+        value: Any = None
         lists: dict[int, list[Any]] = {}
         for number, kind, a, b in wire.fields(data, start, end, (7, 8)):
             if number == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from strandline.onnx import wire
 from strandline.onnx.graph import Constant
@@ -22,7 +23,8 @@ _TYPED_FIELD = {
 }
 _NUMBERS = (1, _FLOAT_DATA, _INT32_DATA, _INT64_DATA, _DOUBLE_DATA, _UINT64_DATA)
 _UNREAD_TYPES = {
-    14: "complex64", 15: "complex128", 17: "float8e4m3fn", 18: "float8e4m3fnuz", 19: "float8e5m2", 20: "float8e5m2fnuz",
+    14: "complex64", 15: "complex128", 17: "float8e4m3fn", 18: "float8e4m3fnuz", 19: "float8e5m2",
+    20: "float8e5m2fnuz",
     21: "uint4", 22: "int4", 23: "float4e2m1", 24: "float8e8m0", 25: "uint2", 26: "int2",
 }  # fmt: skip
 
@@ -83,7 +85,7 @@ def read_tensor(
 ) -> tuple[str, Constant]:
     """The name and value of the TensorProto in `data[start:end]`."""
     dims: list[memoryview] = []
-    parts: dict[int, list[memoryview]] = {}
+    parts: dict[int, list[memoryview[Any]]] = {}
     strings: list[str] = []
     external: dict[str, str] = {}
     name, code, is_external, raw = "", 0, False, None
@@ -99,8 +101,8 @@ def read_tensor(
         elif number == 8:
             name = wire.text(data, kind, a, b)
         elif number in (_FLOAT_DATA, _DOUBLE_DATA):
-            letter = "f" if number == _FLOAT_DATA else "d"
-            parts.setdefault(number, []).append(wire.reals(data, kind, a, b, letter))
+            reals = wire.reals(data, kind, a, b, "f" if number == _FLOAT_DATA else "d")
+            parts.setdefault(number, []).append(reals)
         elif number in (_INT32_DATA, _INT64_DATA, _UINT64_DATA):
             parts.setdefault(number, []).append(wire.integers(data, kind, a, b))
         elif number == _STRING_DATA:
@@ -149,17 +151,17 @@ def _external(
     return files.span(location, offset, length, name)
 
 
-def _typed(dtype: DType, parts: dict[int, list[memoryview]]) -> memoryview:
+def _typed(dtype: DType, parts: dict[int, list[memoryview[Any]]]) -> memoryview:
     """The bytes of a `*_data` field; integers narrowed by keeping their low bytes."""
     number = _TYPED_FIELD.get(dtype.name, _INT32_DATA)
     whole = join(parts.get(number, ()))
     if number in (_FLOAT_DATA, _DOUBLE_DATA) or dtype.itemsize == 8:
         return whole
-    unit = {1: "B", 2: "H", 4: "I"}[dtype.itemsize]
-    return memoryview(whole.cast(unit)[:: 8 // dtype.itemsize].tobytes())
+    units: Any = whole.cast({1: "B", 2: "H", 4: "I"}[dtype.itemsize])  # type: ignore[call-overload]
+    return memoryview(units[:: 8 // dtype.itemsize].tobytes())
 
 
-def join(parts: Sequence[memoryview]) -> memoryview:
+def join(parts: Sequence[memoryview[Any]]) -> memoryview:
     """The bytes of all parts as one memoryview of format `B`."""
     if len(parts) == 1:
         return parts[0].cast("B")

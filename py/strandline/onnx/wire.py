@@ -12,13 +12,17 @@ from __future__ import annotations
 
 import re
 import struct
-from array import array
 from collections.abc import Collection, Iterator
 from functools import cache
+from typing import Literal, TypeAlias
+
+from strandline import core
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 RUN = 8
 """Beside the wire types: a span of equally tagged numbers, tags included."""
+
+Reals: TypeAlias = "memoryview[float]"
 
 _FIXED_SIZE = {FIXED64: 8, FIXED32: 4}
 _MAX_VARINT = 10
@@ -120,31 +124,26 @@ def integers(data: memoryview, wire: int, a: int, b: int) -> memoryview:
 
 
 def _varints(data: memoryview, a: int, b: int) -> memoryview:
-    numbers = array("q")
-    at = a
-    while at < b:
-        value = data[at]
-        at += 1
-        if value >= 0x80:
-            value, at = varint(data, at - 1, b)
-        numbers.append(signed(value))
-    return memoryview(numbers)
+    try:
+        return memoryview(core.read_varints(data[a:b]))
+    except ValueError as error:
+        raise ModelError(f"byte {a}: {error}") from None
 
 
-def reals(data: memoryview, wire: int, a: int, b: int, format: str) -> memoryview:  # noqa: A002
+def reals(data: memoryview, wire: int, a: int, b: int, letter: Literal["f", "d"]) -> Reals:
     """The float32 (`f`) or float64 (`d`) numbers of a packed field or a RUN; a packed field is not
     copied."""
-    size = struct.calcsize(format)
+    size = struct.calcsize(letter)
     if wire == BYTES:
         if (b - a) % size:
             raise ModelError(f"byte {a}: {b - a} bytes are no whole number of {size}-byte floats")
-        return data[a:b].cast(format)
+        return data[a:b].cast(letter)
     if wire == RUN and _FIXED_SIZE.get(data[a] & 7) == size:
         stride = size + 1
         packed = bytearray((b - a) // stride * size)
         for byte in range(size):
             packed[byte::size] = data[a + 1 + byte : b : stride]
-        return memoryview(packed).cast(format).toreadonly()
+        return memoryview(packed).cast(letter).toreadonly()
     raise ModelError(f"byte {a}: a list of floats has wire type {wire}")
 
 

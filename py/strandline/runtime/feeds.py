@@ -8,12 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from strandline._lazy import np
+from strandline.compiler.store import LocalStrings
 from strandline.onnx.graph import ValueInfo
-from strandline.onnx.types import BY_NAME, DType, TensorType
+from strandline.onnx.types import BY_NAME, DType, TensorType, bfloat16
 from strandline.onnx.types import string as string_type
 
 _KINDS = {"f": "float", "d": "float", "e": "float", "?": "bool"}
 _KINDS |= dict.fromkeys("bhilqn", "int") | dict.fromkeys("BHILQN", "uint")
+
+
+_BFLOAT16 = "T{H:bfloat16:}"
 
 
 class FeedError(ValueError):
@@ -39,6 +43,8 @@ def dtype_of_buffer(view: memoryview) -> DType | None:
     """The element type of a buffer, by what its format means and not by its letter; None when ONNX
     has none."""
     letter = view.format.lstrip("@=<|")
+    if view.format == _BFLOAT16 and view.itemsize == 2:
+        return bfloat16
     if view.format[:1] in ">!" and view.itemsize > 1:
         return None
     kind = _KINDS.get(letter)
@@ -102,6 +108,87 @@ def as_array(info: ValueInfo, value: Any) -> Any:
     return array
 
 
+def as_buffer(info: ValueInfo, value: Any, strings: LocalStrings) -> tuple[Any, TensorType | None]:
+    """The feed as a contiguous buffer and its type (None: no tensor); strings as int32 codes.
+
+    A memoryview is the caller's own memory. Raises FeedError as `as_array` does; uses no NumPy
+    unless the feed does.
+    """
+    if info.kind != "tensor" or value is None:
+        return value, None
+    if info.dtype is string_type:
+        shape, texts = _texts(info, value)
+        check_shape(info, shape)
+        return strings.encode(texts), TensorType(string_type, shape)
+    if isinstance(value, list | tuple | int | float):
+        shape, flat = flatten(info, value)
+        check_shape(info, shape)
+        return pack(info, flat), TensorType(_declared(info), shape)
+    view = _view(info, value)
+    dtype = dtype_of_buffer(view)
+    if dtype is None or info.dtype not in (None, dtype):
+        raise wrong_dtype(info, dtype.name if dtype else _given(value, view))
+    shape = tuple(view.shape or ())
+    check_shape(info, shape)
+    return (view if view.c_contiguous else view.tobytes()), TensorType(dtype, shape)
+
+
+def smallest_type(info: ValueInfo) -> TensorType | None:
+    """The input's type with every unknown size 1; None when it is no tensor.
+
+    Raises FeedError when the model does not even declare a rank.
+    """
+    if info.kind != "tensor":
+        return None
+    if info.shape is None:
+        raise FeedError(f"input '{info.name}' declares no shape: say which types to plan for")
+    shape = tuple(size if isinstance(size, int) else 1 for size in info.shape)
+    return TensorType(_declared(info), shape)
+
+
+def _declared(info: ValueInfo) -> DType:
+    if info.dtype is None:
+        raise FeedError(f"input '{info.name}' declares no element type: feed it an array")
+    return info.dtype
+
+
+def _view(info: ValueInfo, value: Any) -> memoryview:
+    try:
+        return memoryview(value)
+    except (TypeError, ValueError, BufferError):
+        if not hasattr(value, "__array__"):
+            raise FeedError(
+                f"input '{info.name}' got a {type(value).__name__}: "
+                f"feed an array, a buffer with shape and format, or nested lists"
+            ) from None
+    try:
+        array: Any = np.asarray(value)
+        return memoryview(array)
+    except (TypeError, ValueError, BufferError):
+        raise wrong_dtype(info, str(array.dtype)) from None
+
+
+def _given(value: Any, view: memoryview) -> str:
+    return str(getattr(value, "dtype", f"elements of format '{view.format}'"))
+
+
+def _texts(info: ValueInfo, value: Any) -> tuple[tuple[int, ...], list[str]]:
+    if not isinstance(value, list | tuple | str):
+        if not hasattr(value, "__array__"):
+            raise wrong_dtype(info, type(value).__name__)
+        array = np.asarray(value)
+        shape, flat = tuple(array.shape), array.reshape(-1).tolist()
+    else:
+        shape, flat = flatten(info, value)
+    for text in flat:
+        if not isinstance(text, str):
+            raise FeedError(
+                f"input '{info.name}' expects strings, but got {text!r}: "
+                f"turn every value into a str, and a missing one into ''"
+            )
+    return shape, flat
+
+
 def flatten(info: ValueInfo, value: Any) -> tuple[tuple[int, ...], list[Any]]:
     """Shape and elements in C order of nested lists; FeedError when they are ragged or of the wrong
     kind."""
@@ -124,17 +211,11 @@ def flatten(info: ValueInfo, value: Any) -> tuple[tuple[int, ...], list[Any]]:
 
 def pack(info: ValueInfo, flat: Sequence[Any]) -> bytes:
     """The bytes of plain numbers in the input's element type; FeedError when one does not fit."""
-    assert info.dtype is not None
+    dtype = _declared(info)
     try:
-        return struct.pack(f"<{len(flat)}{info.dtype.format}", *flat)
+        return struct.pack(f"<{len(flat)}{dtype.format}", *flat)
     except (struct.error, TypeError, OverflowError) as error:
-        raise FeedError(f"input '{info.name}' expects {info.dtype} numbers: {error}") from None
-
-
-def type_of(info: ValueInfo, shape: Sequence[int]) -> TensorType:
-    """The tensor type of a feed of this shape."""
-    assert info.dtype is not None
-    return TensorType(info.dtype, tuple(shape))
+        raise FeedError(f"input '{info.name}' expects {dtype} numbers: {error}") from None
 
 
 def _numpy_name(dtype: DType | None) -> str:

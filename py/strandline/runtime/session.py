@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from strandline.compiler.plan import Plan
+from strandline.compiler.store import LocalStrings
 from strandline.onnx import read
 from strandline.onnx.graph import Graph, ValueInfo
+from strandline.onnx.types import TensorType
 from strandline.runtime import feeds as feeding
+from strandline.runtime.engine import Engine
+from strandline.runtime.explain import explain
+from strandline.runtime.onecall import OneCall
 from strandline.runtime.reference import Interpreter
+from strandline.runtime.values import to_result
+
+Backend = Literal["core", "reference"]
+
+_PREPARED_KEPT = 64
 
 
 class Session:
@@ -23,38 +34,107 @@ class Session:
     does not know.
     """
 
-    def __init__(
-        self, model: bytes | str | Path, *, backend: Literal["core", "reference"] = "core"
-    ) -> None:
+    def __init__(self, model: bytes | str | Path, *, backend: Backend = "core") -> None:
+        if backend not in get_args(Backend):
+            raise ValueError(f"no backend '{backend}': use 'core' or 'reference'")
         if isinstance(model, str | Path):
             path = Path(model)
             self.graph: Graph = read(path.read_bytes(), base_dir=path.parent)
         else:
             self.graph = read(model)
-        if backend not in ("core", "reference"):
-            raise ValueError(f"no backend '{backend}': use 'core' or 'reference'")
-        self._interpreter = Interpreter(self.graph)
+        self._input_names = tuple(info.name for info in self.graph.inputs)
+        self._output_names = tuple(info.name for info in self.graph.outputs)
+        self._prepared: dict[tuple[Any, ...], OneCall] = {}
+        self._interpreter: Interpreter | None = None
+        self._engine: Engine | None = None
+        if backend == "reference":
+            self._interpreter = Interpreter(self.graph)
+        else:
+            self._engine = Engine(self.graph)
 
     @property
     def inputs(self) -> tuple[ValueInfo, ...]:
+        """The model's inputs as it declares them."""
         return self.graph.inputs
 
     @property
     def outputs(self) -> tuple[ValueInfo, ...]:
+        """The model's outputs as it declares them."""
         return self.graph.outputs
 
     @property
     def metadata(self) -> Mapping[str, str]:
+        """The model's own notes (`metadata_props`)."""
         return self.graph.metadata
 
     def run(self, feeds: Mapping[str, Any], outputs: Sequence[str] | None = None) -> dict[str, Any]:
         """Predict: input name -> value in, output name -> array out, in the model's order or that
         of `outputs`.
 
-        Raises FeedError when the feeds do not fit the model's inputs.
+        A value is a NumPy array, any buffer with format and shape, or (nested lists of) plain
+        numbers or strings. Results are NumPy arrays where NumPy is loaded, else `core.Tensor`;
+        strings then nested lists; maps are dicts. Raises FeedError when the feeds do not fit the
+        model's inputs.
         """
-        feeding.check_names(self.inputs, feeds)
-        arrays = [feeding.as_array(info, feeds[info.name]) for info in self.inputs]
-        results = self._interpreter.run(arrays)
-        named = dict(zip((info.name for info in self.outputs), results, strict=True))
+        results = self._run_prepared(feeds)
+        if results is None:
+            feeding.check_names(self.inputs, feeds)
+            if self._engine is None:
+                results = self._run_reference(feeds)
+            else:
+                results = self._run_engine(self._engine, feeds)
+        named = dict(zip(self._output_names, results, strict=True))
         return named if outputs is None else feeding.select(named, outputs)
+
+    def _run_prepared(self, feeds: Mapping[str, Any]) -> list[Any] | None:
+        """The short way for shapes seen before: one call of the core. None: not this way."""
+        if not self._prepared or len(feeds) != len(self._input_names):
+            return None
+        try:
+            views = [memoryview(feeds[name]) for name in self._input_names]
+        except (KeyError, TypeError, ValueError, BufferError):
+            return None
+        call = self._prepared.get(tuple((v.format, v.shape, v.c_contiguous) for v in views))
+        return None if call is None else call.run(views)
+
+    def _run_engine(self, engine: Engine, feeds: Mapping[str, Any]) -> list[Any]:
+        strings = LocalStrings(engine.store.vocabulary)
+        fed = [feeding.as_buffer(info, feeds[info.name], strings) for info in self.inputs]
+        types = tuple(type_ for _, type_ in fed)
+        buffers = [value for value, _ in fed]
+        plan = engine.plan(types)
+        self._prepare(plan, buffers)
+        results = engine.run(plan, buffers, types, strings)
+        return [to_result(value, type_, strings) for value, type_ in results]
+
+    def _prepare(self, plan: Plan, buffers: Sequence[Any]) -> None:
+        """Remember a plan that is one call, for feeds that come as they must be."""
+        call = OneCall.of(plan)
+        if call is not None and all(isinstance(buffer, memoryview) for buffer in buffers):
+            if len(self._prepared) == _PREPARED_KEPT:
+                self._prepared.clear()
+            self._prepared[tuple((v.format, v.shape, True) for v in buffers)] = call
+
+    def _run_reference(self, feeds: Mapping[str, Any]) -> list[Any]:
+        assert self._interpreter is not None
+        return self._interpreter.run(
+            [feeding.as_array(info, feeds[info.name]) for info in self.inputs]
+        )
+
+    # --- what is known of a plan ------------------------------------------------------
+
+    def needs_numpy(self, types: Sequence[TensorType] | None = None) -> bool:
+        """Whether a run on inputs of these types (default: unknown sizes 1) would use NumPy."""
+        return self._engine is None or self._engine.plan(self._types(types)).needs_numpy
+
+    def explain(self, types: Sequence[TensorType] | None = None) -> str:
+        """The plan for inputs of these types (default: every unknown size 1) in words."""
+        if self._engine is None:
+            return "backend reference: every node through NumPy, nothing planned"
+        known = self._types(types)
+        return explain(self.graph, known, self._engine.plan(known))
+
+    def _types(self, types: Sequence[TensorType] | None) -> tuple[TensorType | None, ...]:
+        if types is not None:
+            return tuple(types)
+        return tuple(feeding.smallest_type(info) for info in self.inputs)

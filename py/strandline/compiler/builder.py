@@ -1,0 +1,158 @@
+"""The `Lowering` that rules write to, and the assembly of what they wrote into a core program."""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from strandline import core
+from strandline.compiler.arena import Lifetime, assign
+from strandline.compiler.lower.registry import Instr, rule_for
+from strandline.compiler.store import Store, constant_of
+from strandline.onnx.graph import Constant, Node
+from strandline.onnx.types import DType, TensorType
+from strandline.ops.registry import Op
+
+_ARENA, _CONSTANT, _INPUT, _OUTPUT = range(4)
+
+
+class Builder:
+    """Types, values and aliases of one plan; `lower` collects the kernel calls of one node at a
+    time."""
+
+    attrs: Mapping[str, Any]
+    opset: int
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.types: dict[str, TensorType] = {}
+        self.values: dict[str, Constant] = {}
+        self.folded: set[str] = set()
+        """Names of values that hold for this plan's input shapes only."""
+        self._roots: dict[str, str] = {}
+        self._code: list[Instr] = []
+        self._made = 0
+
+    # --- what a rule sees and writes to -----------------------------------------------
+
+    def type(self, name: str) -> TensorType:
+        return self.types[name]
+
+    def value(self, name: str) -> Constant | None:
+        return self.values.get(name)
+
+    def temp(self, dtype: DType, shape: Sequence[int]) -> str:
+        name = self._fresh("temp")
+        self.types[name] = TensorType(dtype, tuple(shape))
+        return name
+
+    def constant(self, dtype: DType, shape: Sequence[int], data: Any) -> str:
+        return self.know(self._fresh("constant"), constant_of(dtype, shape, data))
+
+    def derived(
+        self, key: tuple[Any, ...], make: Callable[[], tuple[DType, Sequence[int], Any]]
+    ) -> str:
+        if any(part in self.folded for part in key if isinstance(part, str)):
+            return self.constant(*make())
+        constant = self.store.derived(key, make)
+        name = f"derived/{'/'.join(map(str, key))}"
+        return self.know(name, constant)
+
+    def codes(self, strings: Sequence[str]) -> list[int]:
+        return self.store.vocabulary.add(strings)
+
+    def emit(
+        self, op: str, inputs: Sequence[str], outputs: Sequence[str], *params: int | float
+    ) -> None:
+        self._code.append(Instr(op, tuple(inputs), tuple(outputs), params))
+
+    def alias(self, output: str, source: str) -> None:
+        if self.types[output].nbytes != self.types[source].nbytes:
+            raise ValueError(
+                f"{output} ({self.types[output]}) is not {source} ({self.types[source]}) reshaped"
+            )
+        self._roots[output] = self.root(source)
+
+    # --- what the planner uses --------------------------------------------------------
+
+    def know(self, name: str, constant: Constant) -> str:
+        """Enter a constant under `name`."""
+        self.types[name] = constant.type
+        self.values[name] = constant
+        return name
+
+    def root(self, name: str) -> str:
+        """The value whose bytes `name` is."""
+        return self._roots.get(name, name)
+
+    def lower(self, node: Node, operator: Op, opset: int) -> list[Instr] | None:
+        """The node's kernel calls, or None when the core does not serve it. Output types must be
+        known."""
+        rule = rule_for(node)
+        if rule is None:
+            return None
+        self.attrs = operator.attrs(node)
+        self.opset = opset
+        self._code = []
+        return self._code if rule(node, self) else None
+
+    def assemble(
+        self, code: Sequence[Instr], inputs: Sequence[str], outputs: Sequence[str]
+    ) -> tuple[core.Program, int]:
+        """A program over the roots in `code`, and the size of its arena in bytes.
+
+        `inputs` and `outputs` are the roots that become its buffers.
+        """
+        places = {name: (_INPUT, i) for i, name in enumerate(inputs)}
+        places |= {name: (_OUTPUT, i) for i, name in enumerate(outputs)}
+        ids: dict[str, int] = {}
+        constants: list[Any] = []
+        table = array("q")
+        words = array("q")
+        span: dict[str, list[int]] = {}
+        for at, instr in enumerate(code):
+            operands = array("q")
+            for name in (*instr.inputs, *instr.outputs):
+                if not name:
+                    operands.append(-1)
+                    continue
+                root = self._roots.get(name, name)
+                number = ids.get(root)
+                if number is None:
+                    number = ids[root] = len(ids)
+                    nbytes = self.types[root].nbytes
+                    place = places.get(root)
+                    if place is None and root in self.values:
+                        place = (_CONSTANT, len(constants))
+                        constants.append(self.store.buffer(self.values[root]))
+                    if place is None:
+                        place = (_ARENA, 0)
+                        span[root] = [at, at]
+                    table.extend((*place, 0, nbytes))
+                elif root in span:
+                    span[root][1] = at
+                operands.append(number)
+            words.extend(
+                (core.OPCODES[instr.op], len(instr.inputs), len(instr.outputs), len(instr.params))
+            )
+            words.extend(operands)
+            words.extend(map(_word, instr.params))
+        lives = [Lifetime(self.types[name].nbytes, *ends) for name, ends in span.items()]
+        offsets, arena_bytes = assign(lives)
+        for name, offset in zip(span, offsets, strict=True):
+            table[4 * ids[name] + 2] = offset
+        program = core.Program(table.tobytes(), words.tobytes(), constants, arena_bytes)
+        return program, arena_bytes
+
+    def _fresh(self, kind: str) -> str:
+        self._made += 1
+        return f"{kind}/{self._made}"
+
+
+def _word(param: int | float) -> int:
+    if isinstance(param, float):
+        word: int = struct.unpack("<q", struct.pack("<d", param))[0]
+        return word
+    return int(param)

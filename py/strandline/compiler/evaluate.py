@@ -1,0 +1,158 @@
+"""Nodes whose inputs are all constant: computed once, through the core where it has the kernel,
+else through NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from strandline import core
+from strandline._lazy import np, numpy_loaded
+from strandline.compiler.builder import Builder
+from strandline.compiler.store import Store, constant_of
+from strandline.onnx.graph import Constant, Graph, Node
+from strandline.onnx.types import TensorType, int64
+from strandline.onnx.types import string as string_type
+from strandline.ops.narrow import dtype_of
+from strandline.ops.registry import Info, Op, UnsupportedOperator
+
+RANDOM = frozenset(
+    {
+        "Bernoulli",
+        "Multinomial",
+        "RandomNormal",
+        "RandomNormalLike",
+        "RandomUniform",
+        "RandomUniformLike",
+    }
+)
+"""Operators that give another result every time."""
+
+
+def foldable(node: Node) -> bool:
+    """Whether the node's outputs follow from its inputs and attributes alone."""
+    if node.op in RANDOM or (node.op == "Dropout" and len(node.inputs) > 2):
+        return False
+    return not any(isinstance(value, Graph) for value in node.attrs.values())
+
+
+def evaluate(
+    node: Node, operator: Op, inputs: Sequence[Constant | None], opset: int, store: Store
+) -> dict[str, Constant] | None:
+    """The outputs of a node on constants; None when it takes NumPy, which is not there, or gives no
+    tensors."""
+    infos = [None if c is None else Info(c.type, c) for c in inputs]
+    types = infer(node, operator, infos)
+    if types is not None:
+        results = _in_core(node, operator, inputs, types, opset, store)
+        if results is not None:
+            return results
+    if not numpy_loaded() and find_spec("numpy") is None:
+        return None
+    arrays = run_reference(node, operator, [None if c is None else c.array() for c in inputs])
+    if not all(isinstance(array, np.ndarray) for array in arrays):
+        return None
+    return {
+        name: constant_of_array(array)
+        for name, array in zip(node.outputs, arrays, strict=False)
+        if name
+    }
+
+
+def infer(node: Node, operator: Op, infos: Sequence[Info | None]) -> Sequence[TensorType] | None:
+    """Output types, None where only a run can tell; ValueError names the node and its inputs."""
+    try:
+        return operator.types(node, infos)
+    except UnsupportedOperator:
+        raise
+    except ValueError as error:
+        given = ", ".join("none" if info is None else str(info.type) for info in infos)
+        raise ValueError(f"node {node} on ({given}): {error}") from error
+
+
+def run_reference(
+    node: Node,
+    operator: Op,
+    arrays: Sequence[Any],
+    call: Callable[[Graph, Sequence[Any]], tuple[Any, ...]] | None = None,
+) -> tuple[Any, ...]:
+    """One operator through its NumPy reference; an error says which node failed on what."""
+    try:
+        return operator.run(node, arrays, call)
+    except UnsupportedOperator:
+        raise
+    except (ValueError, IndexError, TypeError) as error:
+        given = ", ".join(map(_describe, arrays))
+        raise type(error)(f"node {node} on ({given}): {error}") from error
+
+
+def from_type(node: Node, type_: TensorType) -> Constant | None:
+    """The result of Shape or Size, which needs only its input's type."""
+    if node.domain or node.op not in ("Shape", "Size"):
+        return None
+    if node.op == "Size":
+        return constant_of(int64, (), [type_.size])
+    rank = len(type_.shape)
+    start, end = node.attrs.get("start", 0), node.attrs.get("end", rank)
+    dims = type_.shape[slice(start, end)]
+    return constant_of(int64, (len(dims),), dims)
+
+
+def constant_of_array(array: Any) -> Constant:
+    """A NumPy array as a constant."""
+    dtype = dtype_of(array)
+    type_ = TensorType(dtype, tuple(array.shape))
+    if dtype is string_type:
+        return Constant(type_, memoryview(b""), tuple(map(str, array.reshape(-1).tolist())))
+    return Constant(type_, memoryview(np.ascontiguousarray(array).tobytes()))
+
+
+def _in_core(
+    node: Node,
+    operator: Op,
+    inputs: Sequence[Constant | None],
+    types: Sequence[TensorType],
+    opset: int,
+    store: Store,
+) -> dict[str, Constant] | None:
+    builder = Builder(store)
+    for name, constant in zip(node.inputs, inputs, strict=True):
+        if constant is not None:
+            builder.know(name, constant)
+            builder.folded.add(name)
+    builder.types.update(zip(node.outputs, types, strict=False))
+    code = builder.lower(node, operator, opset)
+    if code is None:
+        return None
+    outputs = [name for name in node.outputs if name]
+    # An output that is its input under another shape has nothing to run.
+    roots = dict.fromkeys(map(builder.root, outputs))
+    made = {
+        root: core.Tensor(builder.types[root].dtype.format, (builder.types[root].size,))
+        for root in roots
+        if root not in builder.values
+    }
+    if made:
+        builder.assemble(code, (), tuple(made))[0].run((), tuple(made.values()))
+    results = {}
+    for name in outputs:
+        type_, root = builder.types[name], builder.root(name)
+        if root in made:
+            results[name] = _constant(type_, memoryview(made[root]).cast("B"), store)
+        else:
+            source = builder.values[root]
+            results[name] = Constant(type_, source.data, source.strings)
+    return results
+
+
+def _constant(type_: TensorType, data: memoryview, store: Store) -> Constant:
+    if type_.dtype is not string_type:
+        return Constant(type_, data)
+    texts = store.vocabulary.texts
+    return Constant(type_, memoryview(b""), tuple(texts[code] for code in data.cast("i")))
+
+
+def _describe(value: Any) -> str:
+    dtype = getattr(value, "dtype", None)
+    return f"{dtype}{list(value.shape)}" if dtype is not None else type(value).__name__

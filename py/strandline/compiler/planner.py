@@ -1,0 +1,301 @@
+"""Graph + input types -> Plan: what runs where, in which order, in which memory. Only constants run
+here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from strandline.compiler.builder import Builder
+from strandline.compiler.evaluate import evaluate, foldable, from_type, infer
+from strandline.compiler.lower.registry import Instr
+from strandline.compiler.plan import (
+    NO_SLOT,
+    CopyStep,
+    CoreStep,
+    HostStep,
+    MapStep,
+    Operand,
+    Plan,
+    Rest,
+    Step,
+)
+from strandline.compiler.store import Store
+from strandline.onnx.graph import Graph, Node, ValueInfo
+from strandline.onnx.names import used
+from strandline.onnx.types import TensorType
+from strandline.ops.registry import Info, Op, find
+
+_AFTER_ALL = 1 << 60
+"""Later than any level."""
+
+
+def compile(  # noqa: A001
+    graph: Graph,
+    input_types: Sequence[TensorType | None],
+    store: Store,
+    folded: Collection[str] = (),
+) -> Plan:
+    """Plan `graph` for inputs of these types, in the graph's order (None: not a tensor).
+
+    `folded` are constants of the graph that must not enter `store` (they hold for this plan only).
+    Raises UnsupportedOperator, and ValueError with the node when the shapes do not fit together.
+    """
+    planner = _Planner(graph, store, folded)
+    planner.place_inputs(input_types)
+    planner.walk()
+    return planner.finish()
+
+
+@dataclass(slots=True)
+class _Work:
+    """A node on its way into a step: even levels are core segments, odd ones host steps."""
+
+    node: Node
+    operator: Op
+    names: tuple[str, ...]
+    types: Sequence[TensorType] | None
+    code: list[Instr] | None
+    level: int
+
+
+class _Planner:
+    def __init__(self, graph: Graph, store: Store, folded: Collection[str]) -> None:
+        self.graph = graph
+        self.store = store
+        self.builder = Builder(store)
+        self.builder.folded.update(folded)
+        for name, constant in graph.constants.items():
+            self.builder.know(name, constant)
+        self.shown: set[str] = set()
+        """Values of a type that only the run shows: inputs that are no tensors, outputs of host
+        steps."""
+        self.late: set[str] = set()
+        """Values that only `rest` can make."""
+        self.work: list[_Work] = []
+        self.rest: list[Node] = []
+        self.levels: dict[str, int] = {}
+        self.slots: dict[str, int] = {}
+
+    def place_inputs(self, types: Sequence[TensorType | None]) -> None:
+        for info, type_ in zip(self.graph.inputs, types, strict=True):
+            self.slots[info.name] = len(self.slots)
+            self.levels[info.name] = 0
+            if type_ is None:
+                self.shown.add(info.name)
+            else:
+                self.builder.types[info.name] = type_
+
+    # --- forward: types, constants, kernels -------------------------------------------
+
+    def walk(self) -> None:
+        """Decide for each node: folded, in the core, on the host, or later."""
+        made_here: set[str] = set()
+        for node in self.graph.nodes:
+            names = used(node)
+            if any(name in self.late or name in made_here for name in names):
+                self.rest.append(node)
+                self.late.update(name for name in node.outputs if name)
+                continue
+            if not self._place(node, names):
+                made_here.update(name for name in node.outputs if name)
+        self.shown |= made_here
+
+    def _place(self, node: Node, names: tuple[str, ...]) -> bool:
+        """Whether the types of the node's outputs are known."""
+        builder = self.builder
+        operator = find(node, self.graph.opsets)
+        types: Sequence[TensorType] | None = None
+        code: list[Instr] | None = None
+        if not any(name in self.shown for name in names):
+            infos = [
+                Info(builder.types[name], builder.values.get(name)) if name else None
+                for name in node.inputs
+            ]
+            if self._fold(node, operator, infos):
+                return True
+            types = infer(node, operator, infos)
+        if types is not None:
+            builder.types.update(zip(node.outputs, types, strict=False))
+            code = builder.lower(node, operator, self._opset(node))
+        level = 0
+        for name in filter(None, names):
+            there = self.levels.get(builder.root(name), 0)
+            level = max(level, there + (there & 1) if code is not None else there | 1)
+        if code is None:
+            level |= 1
+        for name in filter(None, node.outputs):
+            self.levels.setdefault(builder.root(name), level)
+        self.work.append(_Work(node, operator, names, types, code, level))
+        return types is not None
+
+    def _opset(self, node: Node) -> int:
+        return self.graph.opsets.get("" if node.domain == "ai.onnx" else node.domain, 1)
+
+    def _fold(self, node: Node, operator: Op, infos: Sequence[Info | None]) -> bool:
+        known = infos[0] and from_type(node, infos[0].type) if infos else None
+        if known:
+            results = {node.outputs[0]: known}
+        elif foldable(node) and all(info is None or info.value is not None for info in infos):
+            constants = [None if info is None else info.value for info in infos]
+            made = evaluate(node, operator, constants, self._opset(node), self.store)
+            if made is None:
+                return False
+            results = made
+        else:
+            return False
+        for name, constant in results.items():
+            self.builder.know(name, constant)
+            self.builder.folded.add(name)
+        return True
+
+    # --- backward and out: steps ------------------------------------------------------
+
+    def finish(self) -> Plan:
+        """Drop what nobody needs, cut into steps, give every value its slot."""
+        outputs = [info.name for info in self.graph.outputs]
+        late = [name for name in outputs if name in self.late]
+        rest_inputs = self._rest_inputs() if late else []
+        wanted = {self.builder.root(name) for name in (*outputs, *rest_inputs)}
+        self._drop_dead(wanted)
+        direct, copied = self._split_outputs(outputs)
+        steps = self._steps(wanted, direct)
+        results: list[Operand | None] = []
+        for name in outputs:
+            if name in self.late:
+                results.append(None)
+                continue
+            operand = self._operand(name)
+            if name in copied:
+                slot = self._slot(f"copy/{name}")
+                steps.append(CopyStep(operand, slot))
+                operand = Operand(slot, operand.type)
+            results.append(operand)
+        rest = self._make_rest(rest_inputs, late) if late else None
+        return Plan(len(self.slots), tuple(steps), tuple(results), rest)
+
+    def _rest_inputs(self) -> list[str]:
+        names = dict.fromkeys(name for node in self.rest for name in used(node) if name)
+        return [n for n in names if n not in self.late and n not in self.builder.values]
+
+    def _make_rest(self, inputs: Sequence[str], outputs: Sequence[str]) -> Rest:
+        values = self.builder.values
+        names = {name for node in self.rest for name in used(node)}
+        graph = Graph(
+            nodes=tuple(self.rest),
+            inputs=tuple(ValueInfo(name, None, None) for name in inputs),
+            outputs=tuple(ValueInfo(name, None, None) for name in outputs),
+            constants={name: values[name] for name in names if name in values},
+            opsets=self.graph.opsets,
+        )
+        folded = frozenset(names & self.builder.folded)
+        return Rest(graph, tuple(map(self._operand, inputs)), folded)
+
+    def _drop_dead(self, needed: set[str]) -> None:
+        """Keep the work and the kernel calls that lead to `needed`, which grows to all roots in
+        use."""
+        root = self.builder.root
+        alive = []
+        for work in reversed(self.work):
+            if work.code is None:
+                if any(name in needed for name in work.node.outputs):
+                    needed.update(map(root, work.names))
+                    alive.append(work)
+                continue
+            kept = []
+            for instr in reversed(work.code):
+                if any(root(name) in needed for name in instr.outputs):
+                    needed.update(map(root, instr.inputs))
+                    kept.append(instr)
+            if kept:
+                work.code = kept[::-1]
+                alive.append(work)
+        alive.reverse()
+        self.work = sorted(alive, key=lambda work: work.level)
+
+    def _split_outputs(self, outputs: Iterable[str]) -> tuple[dict[str, str], set[str]]:
+        """Roots that may be written straight into an output (root -> output), and the outputs to be
+        copied."""
+        inputs = {info.name for info in self.graph.inputs}
+        hosted = {n for work in self.work if work.code is None for n in work.node.outputs}
+        direct: dict[str, str] = {}
+        copied: set[str] = set()
+        for name in outputs:
+            root = self.builder.root(name)
+            if name in self.late or name in self.shown:
+                continue
+            taken = root in self.builder.values or root in inputs or root in direct
+            if taken or (root in hosted and root != name):
+                copied.add(name)
+            else:
+                direct[root] = name
+        return direct, copied
+
+    def _steps(self, wanted: Iterable[str], direct: Mapping[str, str]) -> list[Step]:
+        root = self.builder.root
+        last_use: dict[str, int] = {}
+        for work in self.work:
+            for name in work.names if work.code is None else _operands(work.code):
+                last_use[root(name)] = work.level
+        last_use.update(dict.fromkeys(wanted, _AFTER_ALL))
+        steps: list[Step] = []
+        for level, group in groupby(self.work, lambda work: work.level):
+            if level & 1:
+                steps += map(self._host_step, group)
+            else:
+                code = [instr for work in group for instr in work.code or ()]
+                steps.append(self._core_step(level, code, last_use, direct))
+        return steps
+
+    def _core_step(
+        self, level: int, code: list[Instr], last_use: Mapping[str, int], direct: Mapping[str, str]
+    ) -> CoreStep:
+        builder = self.builder
+        inputs: dict[str, None] = {}
+        made: dict[str, None] = {}
+        for instr in code:
+            for name in map(builder.root, instr.inputs):
+                if name and name not in made and name not in builder.values:
+                    inputs[name] = None
+            made.update(dict.fromkeys(map(builder.root, instr.outputs)))
+        outputs = [name for name in made if name and last_use[name] > level]
+        program, arena_bytes = builder.assemble(code, tuple(inputs), outputs)
+        return CoreStep(
+            program=program,
+            inputs=tuple(map(self._slot, inputs)),
+            outputs=tuple(map(self._slot, outputs)),
+            types=tuple(builder.types[direct.get(name, name)] for name in outputs),
+            kernels=tuple(instr.op for instr in code),
+            arena_bytes=arena_bytes,
+        )
+
+    def _host_step(self, work: _Work) -> Step:
+        node = work.node
+        if _is_zip_map(node) and node.inputs[0] in self.builder.types:
+            return MapStep(node, self._operand(node.inputs[0]), self._slot(node.outputs[0]))
+        return HostStep(
+            node=node,
+            operator=work.operator,
+            inputs=tuple(self._operand(name) if name else None for name in node.inputs),
+            outputs=tuple(self._slot(name) if name else NO_SLOT for name in node.outputs),
+            types=None if work.types is None else tuple(work.types),
+            captured={name: self._operand(name) for name in work.names[len(node.inputs) :]},
+        )
+
+    def _operand(self, name: str) -> Operand:
+        constant = self.builder.values.get(name)
+        if constant is not None:
+            return Operand(NO_SLOT, constant.type, constant)
+        return Operand(self._slot(self.builder.root(name)), self.builder.types.get(name))
+
+    def _slot(self, name: str) -> int:
+        return self.slots.setdefault(name, len(self.slots))
+
+
+def _operands(code: Iterable[Instr]) -> Iterable[str]:
+    return (name for instr in code for name in (*instr.inputs, *instr.outputs))
+
+
+def _is_zip_map(node: Node) -> bool:
+    return node.op == "ZipMap" and node.domain == "ai.onnx.ml"

@@ -1,0 +1,104 @@
+"""What all plans of one session share: string codes, packed weights, constants as the core reads
+them."""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from strandline.onnx.graph import Constant
+from strandline.onnx.types import DType, TensorType
+from strandline.onnx.types import string as string_type
+
+
+class Vocabulary:
+    """Strings by number. Code 0 is the empty string, so that zeroed memory holds valid strings."""
+
+    def __init__(self) -> None:
+        self.codes: dict[str, int] = {"": 0}
+        self.texts: list[str] = [""]
+
+    def add(self, texts: Iterable[str]) -> list[int]:
+        """The codes of `texts`, new ones included."""
+        codes = self.codes
+        result = []
+        for text in texts:
+            code = codes.get(text)
+            if code is None:
+                code = codes[text] = len(self.texts)
+                self.texts.append(text)
+            result.append(code)
+        return result
+
+
+class LocalStrings:
+    """A vocabulary for one run: strings that the session does not know get negative codes and are
+    then forgotten."""
+
+    def __init__(self, known: Vocabulary) -> None:
+        self._known = known
+        self._codes: dict[str, int] = {}
+        self._texts: list[str] = []
+
+    def encode(self, texts: Iterable[str]) -> array[int]:
+        """int32 codes."""
+        known, local = self._known.codes, self._codes
+        result = array("i")
+        for text in texts:
+            code = known.get(text)
+            if code is None:
+                code = local.get(text)
+                if code is None:
+                    self._texts.append(text)
+                    code = local[text] = -len(self._texts)
+            result.append(code)
+        return result
+
+    def decode(self, codes: Iterable[int]) -> list[str]:
+        known, local = self._known.texts, self._texts
+        return [known[code] if code >= 0 else local[-1 - code] for code in codes]
+
+
+class Store:
+    """Per session, never per plan. Entries are made once, on first use."""
+
+    def __init__(self, vocabulary: Vocabulary | None = None) -> None:
+        self.vocabulary = vocabulary or Vocabulary()
+        self._derived: dict[tuple[Any, ...], Constant] = {}
+        self._buffers: dict[int, tuple[Constant, Any]] = {}
+
+    def derived(
+        self, key: tuple[Any, ...], make: Callable[[], tuple[DType, Sequence[int], Any]]
+    ) -> Constant:
+        """The constant under `key`, made by `make` when it is asked for first."""
+        if key not in self._derived:
+            self._derived[key] = constant_of(*make())
+        return self._derived[key]
+
+    def buffer(self, constant: Constant) -> Any:
+        """The constant's bytes for the core (string codes for strings), aligned at most once per
+        session."""
+        # Keyed by identity, so the constant is kept beside its buffer.
+        held = self._buffers.get(id(constant))
+        if held is None:
+            if constant.dtype is string_type:
+                data: Any = array("i", self.vocabulary.add(constant.strings))
+            else:
+                data = constant.data
+            held = self._buffers[id(constant)] = (constant, data)
+        return held[1]
+
+
+def constant_of(dtype: DType, shape: Sequence[int], data: Any) -> Constant:
+    """A constant from a buffer of its bytes or a flat sequence of numbers (codes for strings are
+    not taken)."""
+    type_ = TensorType(dtype, tuple(shape))
+    if isinstance(data, list | tuple | range):
+        data = struct.pack(f"<{len(data)}{dtype.format}", *data)
+    view = memoryview(data)
+    view = view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
+    if view.nbytes != type_.nbytes:
+        raise ValueError(f"a constant of {type_} needs {type_.nbytes} bytes, not {view.nbytes}")
+    return Constant(type_, view)

@@ -1,0 +1,208 @@
+"""Runs plans: one engine per graph (the model's, and one for each body of a control-flow node)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from strandline._lazy import np
+from strandline.compiler.evaluate import run_reference
+from strandline.compiler.passes import optimise
+from strandline.compiler.plan import NO_SLOT, CoreStep, HostStep, MapStep, Operand, Plan, Rest
+from strandline.compiler.planner import compile as compile_plan
+from strandline.compiler.store import LocalStrings, Store, Vocabulary
+from strandline.onnx.graph import Graph, ValueInfo
+from strandline.onnx.names import captured
+from strandline.onnx.types import TensorType
+from strandline.runtime.values import empty, from_array, raw, to_array
+
+Typed = tuple[Any, TensorType | None]
+"""A value between steps and its type (None: no tensor)."""
+
+Types = tuple[TensorType | None, ...]
+
+
+class PlanCache:
+    """Plans by key; the least recently used go when there are too many or their arenas grow too
+    large."""
+
+    def __init__(self, most: int = 64, most_bytes: int = 256 << 20) -> None:
+        self._plans: OrderedDict[Hashable, Plan] = OrderedDict()
+        self._most = most
+        self._most_bytes = most_bytes
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._plans)
+
+    def get(self, key: Hashable, make: Callable[[], Plan]) -> Plan:
+        """The plan under `key`, made now if need be; the newest is always kept."""
+        plan = self._plans.get(key)
+        if plan is not None:
+            self._plans.move_to_end(key)
+            return plan
+        plan = self._plans[key] = make()
+        self._bytes += plan.arena_bytes
+        while len(self._plans) > 1 and (
+            len(self._plans) > self._most or self._bytes > self._most_bytes
+        ):
+            self._bytes -= self._plans.popitem(last=False)[1].arena_bytes
+        return plan
+
+
+class Engine:
+    """A graph, its plans, and what they share."""
+
+    def __init__(self, graph: Graph, vocabulary: Vocabulary | None = None) -> None:
+        self.store = Store(vocabulary)
+        self.graph = optimise(graph, self.store)
+        self.plans = PlanCache()
+        self._bodies: dict[int, _Body] = {}
+        self._arrays: dict[int, tuple[Any, Any]] = {}
+
+    def plan(self, types: Types) -> Plan:
+        """The plan for inputs of these types."""
+        return self.plans.get(types, lambda: compile_plan(self.graph, types, self.store))
+
+    def run(
+        self, plan: Plan, feeds: Sequence[Any], types: Types, strings: LocalStrings
+    ) -> list[Typed]:
+        """The outputs of `plan` in order, from values between steps."""
+        run = _Run(self, plan, feeds, types, strings)
+        for step in plan.steps:
+            run.step(step)
+        return run.outputs()
+
+    def constant_array(self, operand: Operand) -> Any:
+        """A constant operand as a NumPy array, made once."""
+        constant = operand.constant
+        assert constant is not None
+        if id(constant) not in self._arrays:
+            self._arrays[id(constant)] = (constant, constant.array())
+        return self._arrays[id(constant)][1]
+
+    def body(self, graph: Graph) -> _Body:
+        """What runs `graph`, an attribute of one of this engine's nodes."""
+        if id(graph) not in self._bodies:
+            self._bodies[id(graph)] = _Body(graph, self)
+        return self._bodies[id(graph)]
+
+
+class _Run:
+    """The values of one run of one plan."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        plan: Plan,
+        feeds: Sequence[Any],
+        types: Types,
+        strings: LocalStrings,
+    ) -> None:
+        self.engine = engine
+        self.plan = plan
+        self.strings = strings
+        self.values: list[Any] = [*feeds, *[None] * (plan.n_slots - len(feeds))]
+        self.shown: dict[int, TensorType | None] = dict(enumerate(types))
+
+    def typed(self, operand: Operand) -> Typed:
+        if operand.constant is not None:
+            return self.engine.store.buffer(operand.constant), operand.type
+        return self.values[operand.slot], operand.type or self.shown.get(operand.slot)
+
+    def step(self, step: Any) -> None:
+        values = self.values
+        if isinstance(step, CoreStep):
+            made = tuple(map(empty, step.types))
+            step.program.run(tuple(values[slot] for slot in step.inputs), made)
+            for slot, value in zip(step.outputs, made, strict=True):
+                values[slot] = value
+        elif isinstance(step, HostStep):
+            self.host(step)
+        elif isinstance(step, MapStep):
+            values[step.output] = zip_map(step.node.attrs, self.typed(step.input)[0])
+        else:
+            source, type_ = self.typed(step.input)
+            assert type_ is not None
+            values[step.output] = empty(type_)
+            raw(values[step.output])[:] = raw(source)
+
+    def host(self, step: HostStep) -> None:
+        results = run_reference(
+            step.node,
+            step.operator,
+            [None if operand is None else self.array(operand) for operand in step.inputs],
+            lambda body, feeds: self.engine.body(body).run(
+                feeds, {n: self.typed(o) for n, o in step.captured.items()}, self.strings
+            ),
+        )
+        for i, slot in enumerate(step.outputs):
+            if slot == NO_SLOT:
+                continue
+            self.values[slot], self.shown[slot] = from_array(results[i], self.strings)
+            if step.types is not None and self.shown[slot] != step.types[i]:
+                raise TypeError(
+                    f"node {step.node} made {self.shown[slot]}, its shape rule says {step.types[i]}"
+                )
+
+    def array(self, operand: Operand) -> Any:
+        if operand.constant is not None:
+            return self.engine.constant_array(operand)
+        return to_array(*self.typed(operand), self.strings)
+
+    def outputs(self) -> list[Typed]:
+        rest = self.plan.rest
+        later = iter(self.run_rest(rest) if rest is not None else ())
+        return [
+            next(later) if operand is None else self.typed(operand) for operand in self.plan.outputs
+        ]
+
+    def run_rest(self, rest: Rest) -> list[Typed]:
+        inputs = [self.typed(operand) for operand in rest.inputs]
+        types = tuple(type_ for _, type_ in inputs)
+        engine = self.engine
+        plan = engine.plans.get(
+            (rest, types), lambda: compile_plan(rest.graph, types, engine.store, rest.folded)
+        )
+        return engine.run(plan, [value for value, _ in inputs], types, self.strings)
+
+
+class _Body:
+    """A subgraph as an engine of its own; what it takes from outside are further inputs."""
+
+    def __init__(self, graph: Graph, parent: Engine) -> None:
+        outside = captured(graph)
+        constants = parent.graph.constants
+        known = {name: constants[name] for name in outside if name in constants}
+        self._taken = tuple(name for name in outside if name not in known)
+        whole = replace(
+            graph,
+            inputs=(*graph.inputs, *(ValueInfo(name, None, None) for name in self._taken)),
+            constants={**graph.constants, **known},
+            opsets=parent.graph.opsets,
+        )
+        self._engine = Engine(whole, parent.store.vocabulary)
+
+    def run(
+        self, feeds: Sequence[Any], outside: Mapping[str, Typed], strings: LocalStrings
+    ) -> tuple[Any, ...]:
+        """NumPy arrays in and out."""
+        fed = [
+            from_array(np.asarray(feed) if isinstance(feed, np.generic) else feed, strings)
+            for feed in feeds
+        ]
+        fed += [outside[name] for name in self._taken]
+        types = tuple(type_ for _, type_ in fed)
+        plan = self._engine.plan(types)
+        results = self._engine.run(plan, [value for value, _ in fed], types, strings)
+        return tuple(to_array(value, type_, strings) for value, type_ in results)
+
+
+def zip_map(attrs: Mapping[str, Any], scores: Any) -> list[dict[Any, float]]:
+    """ONNX's ZipMap on `scores` [N, C] or [C]: per row a dict from class label to score."""
+    labels = attrs.get("classlabels_strings") or tuple(attrs.get("classlabels_int64s", ()))
+    view: Any = memoryview(scores)
+    rows = [view.tolist()] if view.ndim == 1 else view.tolist()
+    return [dict(zip(labels, row, strict=True)) for row in rows]
