@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+from strandline.drift.compare import FeatureDrift, compare, result
+from strandline.drift.monitor import Monitor
 from strandline.drift.profile import Profile
 from strandline.drift.reference import Reference
+from strandline.drift.stats import METHODS, Statistic
 from strandline.drift.tally import CategoricalTally, NumericTally, Tally, WireError
 
-__all__ = ["CategoricalTally", "NumericTally", "Profile", "Reference", "Tally", "WireError"]
+__all__ = [
+    "METHODS",
+    "CategoricalTally",
+    "FeatureDrift",
+    "Monitor",
+    "NumericTally",
+    "Profile",
+    "Reference",
+    "Statistic",
+    "Tally",
+    "WireError",
+    "compare",
+    "result",
+]

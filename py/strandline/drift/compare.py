@@ -1,0 +1,209 @@
+"""Reference against profile: statistics per feature, and verdicts with the false alarms of all
+features held together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from strandline.drift.features import Feature, Kind, Role
+from strandline.drift.histogram import histogram
+from strandline.drift.multiple import benjamini_hochberg, threshold
+from strandline.drift.profile import Profile
+from strandline.drift.reference import Reference
+from strandline.drift.stats import METHODS, Statistic, Verdict, missing
+from strandline.drift.tally import CategoricalTally, NumericTally, Tally
+
+DEFAULT_METHODS: Final = ("ks", "chisquare", "psi", "jensenshannon", "wasserstein")
+"""the first that fits a feature's kind decides on it"""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureDrift:
+    """What can be said of one feature."""
+
+    feature: Feature
+    current: Tally
+    statistics: tuple[Statistic, ...]
+    """the first one decides; empty when there is nothing to compare"""
+    missing: Statistic | None
+    """of the share of missing and invalid cells; `None` when there are none, or no rows"""
+    p_value: float | None
+    """the smaller one of the deciding tests, adjusted for all tests of the comparison"""
+    verdict: Verdict
+
+    @property
+    def name(self) -> str:
+        return self.feature.name
+
+    @property
+    def kind(self) -> Kind:
+        return self.feature.kind
+
+    @property
+    def role(self) -> Role:
+        return self.feature.role
+
+    def __getitem__(self, method: str) -> Statistic:
+        """The statistic of a method; `KeyError` when it was not computed."""
+        for statistic in (*self.statistics, *([self.missing] if self.missing else [])):
+            if statistic.method == method:
+                return statistic
+        raise KeyError(method)
+
+    def to_json(self) -> dict[str, Any]:
+        """For the schema ``drift-1``: verdict, statistics, and bars to draw."""
+        document: dict[str, Any] = {
+            "name": self.name,
+            "role": self.role,
+            "kind": self.kind,
+            "verdict": self.verdict,
+            "p_value": self.p_value,
+            **histogram(self.feature, self.current).to_json(),
+            **{s.method: s.to_json()["value"] for s in self.statistics},
+            "statistics": [s.to_json() for s in self.statistics],
+            "missing": self.missing and self.missing.to_json(),
+            "summary": {
+                "reference": summary(self.feature.tally),
+                "current": summary(self.current),
+            },
+        }
+        return document
+
+
+def compare(
+    reference: Reference,
+    profile: Profile,
+    *,
+    alpha: float = 0.05,
+    methods: Sequence[str] = DEFAULT_METHODS,
+    floors: Mapping[str, float] | None = None,
+) -> tuple[FeatureDrift, ...]:
+    """Compare what a profile holds with its reference, feature by feature, in the reference's
+    order.
+
+    Two tests decide on a feature: the first of `methods` that fits its kind, and whether the share
+    of missing and invalid cells changed. Benjamini-Hochberg over all these tests holds the expected
+    share of false alarms at `alpha`; an effect below its floor is no drift, however significant.
+    Reference and profile are both taken as samples.
+
+    Parameters
+    ----------
+    alpha
+        Level, in (0, 1).
+    methods
+        Names in `stats.METHODS`.
+    floors
+        Effect floors by method name (`"missing"` too), in place of the defaults.
+
+    Raises
+    ------
+    ValueError
+        For a method that there is not, an `alpha` outside (0, 1), or a profile of another
+        reference.
+    """
+    unknown = [name for name in methods if name not in METHODS]
+    if unknown:
+        raise ValueError(
+            f"there is no statistic {', '.join(unknown)}; there are {', '.join(METHODS)}"
+        )
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
+    if profile.reference is not reference and profile.reference.sha256 != reference.sha256:
+        raise ValueError("the profile belongs to another reference")
+    found = [
+        _compute(feature, profile[feature.name], methods, floors or {}) for feature in reference
+    ]
+    tests = [test.p_value for one in found for test in _deciding(one) if test.p_value is not None]
+    level = threshold(tests, alpha)
+    adjusted = iter(benjamini_hochberg(tests))
+    return tuple(_judge(one, level, adjusted) for one in found)
+
+
+def _compute(
+    feature: Feature, current: Tally, methods: Sequence[str], floors: Mapping[str, float]
+) -> FeatureDrift:
+    statistics: tuple[Statistic, ...] = ()
+    lacking = None
+    if feature.tally.n and current.n:
+        fitting = (METHODS[name] for name in methods if feature.kind in METHODS[name].kinds)
+        statistics = tuple(_with_floor(method(feature, current), floors) for method in fitting)
+    if (
+        feature.tally.rows
+        and current.rows
+        and feature.tally.n + current.n < (feature.tally.rows + current.rows)
+    ):
+        lacking = _with_floor(missing(feature, current), floors)
+    return FeatureDrift(feature, current, statistics, lacking, None, "no data")
+
+
+def _with_floor(statistic: Statistic, floors: Mapping[str, float]) -> Statistic:
+    floor = floors.get(statistic.method)
+    return statistic if floor is None else replace(statistic, floor=floor)
+
+
+def _deciding(drift: FeatureDrift) -> list[Statistic]:
+    return [*drift.statistics[:1], *([drift.missing] if drift.missing else [])]
+
+
+def _judge(drift: FeatureDrift, level: float, adjusted: Iterable[float]) -> FeatureDrift:
+    """`adjusted` yields the adjusted p-values of the deciding tests, in order."""
+    source = iter(adjusted)
+    statistics = tuple(statistic.judged(level) for statistic in drift.statistics)
+    lacking = drift.missing and drift.missing.judged(level)
+    judged = replace(drift, statistics=statistics, missing=lacking)
+    deciding = _deciding(judged)
+    p_values = [next(source) for test in deciding if test.p_value is not None]
+    verdicts = {test.verdict for test in deciding}
+    order: tuple[Verdict, ...] = ("drift", "bins cannot tell", "no drift", "no data")
+    verdict = next((verdict for verdict in order if verdict in verdicts), "no data")
+    return replace(judged, p_value=min(p_values, default=None), verdict=verdict)
+
+
+def summary(tally: Tally) -> dict[str, Any]:
+    """Rows, missing and invalid cells; of numbers mean, standard deviation, extremes; of categories
+    the unseen.
+    """
+    common: dict[str, Any] = {
+        "rows": tally.rows,
+        "missing": tally.missing,
+        "invalid": tally.invalid,
+    }
+    if isinstance(tally, CategoricalTally):
+        return common | {"unseen": tally.unseen}
+    return common | _moments(tally)
+
+
+def _moments(tally: NumericTally) -> dict[str, Any]:
+    if not tally.n:
+        return {"mean": None, "std": None, "min": None, "max": None}
+    std = tally.std
+    return {
+        "mean": tally.mean,
+        "std": std if std != float("inf") else None,
+        "min": tally.minimum,
+        "max": tally.maximum,
+    }
+
+
+def result(
+    reference: Reference,
+    profile: Profile,
+    *,
+    alpha: float = 0.05,
+    methods: Sequence[str] = DEFAULT_METHODS,
+    floors: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """`compare` as a JSON document of the schema ``drift-1``, with bars to draw for each feature."""
+    found = compare(reference, profile, alpha=alpha, methods=methods, floors=floors)
+    return {
+        "schema": "strandline.drift/1",
+        "reference": reference.sha256,
+        "reference_rows": reference.rows,
+        "rows": profile.rows,
+        "alpha": alpha,
+        "drifted": sum(one.verdict == "drift" for one in found),
+        "features": [one.to_json() for one in found],
+    }

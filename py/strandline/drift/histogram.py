@@ -1,0 +1,143 @@
+"""Bars to draw: a few bins of equal width from a feature's many bins of equal mass.
+
+For the eye only. The shares of the bars follow from the exact bins as if values were spread evenly
+within each; no statistic is computed from them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from math import ceil, floor, log10
+from typing import Any, Final
+
+from strandline.drift import bins
+from strandline.drift.features import CategoricalFeature, Feature, NumericFeature
+from strandline.drift.tally import NumericTally, Tally
+
+BARS: Final = 20
+MOST_ATOMS: Final = 24
+SHOWN: Final = 0.005
+"""share of the reference that may lie beyond the bars at either end, in open bars"""
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Bars with the shares of either sample; empty shares when a sample has no values."""
+
+    labels: tuple[str, ...]
+    reference: tuple[float, ...]
+    current: tuple[float, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "bins": list(self.labels),
+            "reference": [round(share, 6) for share in self.reference],
+            "current": [round(share, 6) for share in self.current],
+        }
+
+
+def histogram(feature: Feature, current: Tally) -> Histogram:
+    """The bars of a feature: its categories, its atoms when it has few values, else equal widths."""
+    if isinstance(feature, CategoricalFeature):
+        labels = (*feature.vocabulary, "other")
+        return Histogram(labels, _shares(feature.tally.counts), _shares(current.counts))
+    assert isinstance(current, NumericTally)
+    atoms = [i for i, count in enumerate(feature.tally.counts) if count]
+    if 0 < len(atoms) <= MOST_ATOMS and all(_is_atom(feature, i) for i in atoms):
+        return _of_atoms(feature, current, atoms)
+    return _of_widths(feature, current)
+
+
+def _is_atom(feature: NumericFeature, i: int) -> bool:
+    return 0 < i < len(feature.cuts) and bins.is_atom(feature.cuts[i - 1], feature.cuts[i])
+
+
+def _shares(counts: Sequence[int]) -> tuple[float, ...]:
+    n = sum(counts)
+    return tuple(count / n for count in counts) if n else tuple(0.0 for _ in counts)
+
+
+def _of_atoms(feature: NumericFeature, current: NumericTally, atoms: list[int]) -> Histogram:
+    chosen = set(atoms)
+    labels = (*(number(feature.cuts[i - 1]) for i in atoms), "other")
+
+    def picked(counts: Sequence[int]) -> tuple[float, ...]:
+        others = sum(count for i, count in enumerate(counts) if i not in chosen)
+        return _shares([*(counts[i] for i in atoms), others])
+
+    return Histogram(labels, picked(feature.tally.counts), picked(current.counts))
+
+
+def _of_widths(feature: NumericFeature, current: NumericTally) -> Histogram:
+    shown = feature.tally if feature.tally.n else current
+    if not shown.n:
+        return Histogram((), (), ())
+    edges = _even_edges(_quantile(feature, shown, SHOWN), _quantile(feature, shown, 1 - SHOWN))
+    labels = (
+        f"< {number(edges[0])}",
+        *(f"{number(a)} – {number(b)}" for a, b in pairwise(edges)),
+        f"≥ {number(edges[-1])}",
+    )
+    return Histogram(
+        labels, _rebinned(feature, feature.tally, edges), _rebinned(feature, current, edges)
+    )
+
+
+def _even_edges(low: float, high: float) -> list[float]:
+    """About `BARS` round numbers that cover [low, high]."""
+    width = (high - low) / BARS
+    if not 0 < width < float("inf"):
+        return [low, high] if low < high else [low, low + max(abs(low), 1.0)]
+    power = 10.0 ** floor(log10(width))
+    step = next(k * power for k in (1, 2, 2.5, 5, 10) if k * power >= width * 0.999)
+    first, last = floor(low / step), ceil(high / step)
+    return [k * step for k in range(first, last + 1)]
+
+
+def _corners(feature: NumericFeature, tally: NumericTally) -> tuple[list[float], list[int]]:
+    """Where the tally's distribution function is known: positions, and how many values lie below."""
+    below = [0, *accumulate(tally.counts)]
+    low, high = tally.minimum, tally.maximum
+    xs = [low, *(min(max(cut, low), high) for cut in feature.cuts), high]
+    return xs, below
+
+
+def _quantile(feature: NumericFeature, tally: NumericTally, share: float) -> float:
+    xs, below = _corners(feature, tally)
+    target = share * tally.n
+    i = min(max(bisect_right(below, target), 1), len(below) - 1)
+    inside = below[i] - below[i - 1]
+    part = (target - below[i - 1]) / inside if inside else 0.0
+    return xs[i - 1] + (xs[i] - xs[i - 1]) * part
+
+
+def _rebinned(
+    feature: NumericFeature, tally: NumericTally, edges: Sequence[float]
+) -> tuple[float, ...]:
+    if not tally.n:
+        return tuple(0.0 for _ in range(len(edges) + 1))
+    xs, below = _corners(feature, tally)
+
+    def share_below(x: float) -> float:
+        i = bisect_right(xs, x)
+        if i == 0:
+            return 0.0
+        if i == len(xs):
+            return 1.0 if x > xs[-1] else below[-2] / tally.n
+        width = xs[i] - xs[i - 1]
+        inside = below[i] - below[i - 1]
+        part = (x - xs[i - 1]) / width if width > 0 else 0.0
+        return (below[i - 1] + inside * part) / tally.n
+
+    at = [0.0, *(share_below(edge) for edge in edges), 1.0]
+    return tuple(max(0.0, b - a) for a, b in pairwise(at))
+
+
+def number(value: float) -> str:
+    """A number short enough for a label."""
+    if value == int(value) and abs(value) < 1e6:
+        return str(int(value))
+    return f"{value:.4g}"
