@@ -13,7 +13,7 @@ from strandline.bundle import delimited
 from strandline.bundle.errors import InputError
 from strandline.bundle.manifest import Manifest
 from strandline.bundle.pipeline import Pipeline, verified
-from strandline.drift import Profile, Reference
+from strandline.drift import Profile, Reference, result
 
 LATENCY = "latency_ms"
 """The system feature: milliseconds per row, one observation per call."""
@@ -35,7 +35,9 @@ class Edge:
     ) -> None:
         self.manifest = Manifest.loads(manifest_json)
         self.pipeline = Pipeline(self.manifest, read)
-        self.reference = Reference.from_json(verified(read, self.manifest.reference.file, self.manifest.reference.sha256))
+        self.reference = Reference.from_json(
+            verified(read, self.manifest.reference.file, self.manifest.reference.sha256)
+        )
         self._clock = clock
         self._total = Profile(self.reference)
         self._window = Profile(self.reference)
@@ -70,7 +72,10 @@ class Edge:
 
     def drift(self) -> str:
         """The profile since the start beside the reference, as JSON for plots and numbers."""
-        return json.dumps({"rows": self._rows, "features": self._total.view()}, ensure_ascii=False)
+        return json.dumps(
+            {"rows": self._rows, "features": result(self.reference, self._total)["features"]},
+            ensure_ascii=False,
+        )
 
     def pending(self) -> int:
         """Rows in the open window."""
@@ -98,19 +103,25 @@ class Edge:
 
     def _answer(self, columns: dict[str, list[Any]]) -> str:
         predictions, ms = self.predict_columns(columns)
-        return json.dumps({"rows": rows_of(predictions), "ms": ms}, ensure_ascii=False, allow_nan=False)
+        return json.dumps(
+            {"rows": rows_of(predictions), "ms": ms}, ensure_ascii=False, allow_nan=False
+        )
 
 
 def columns_of(rows: Any, names: Sequence[str]) -> dict[str, list[Any]]:
     """Columns from a list of objects; what a row lacks is missing there, what all rows lack is no column."""
     if not isinstance(rows, list):
-        raise InputError(f'rows must be a list of objects like [{{"{names[0] if names else "column"}": …}}]')
+        raise InputError(
+            f'rows must be a list of objects like [{{"{names[0] if names else "column"}": …}}]'
+        )
     for i, row in enumerate(rows):
         if not isinstance(row, dict):
             raise InputError(f"row {i + 1} is no object of column names and values")
         for name in names:
             if isinstance(row.get(name), (list, dict)):
-                raise InputError(f"row {i + 1}, column {name!r}: a list or an object is no value of a cell")
+                raise InputError(
+                    f"row {i + 1}, column {name!r}: a list or an object is no value of a cell"
+                )
     present = [n for n in names if not rows or any(n in row for row in rows)]
     return {n: [row.get(n) for row in rows] for n in present}
 
@@ -129,5 +140,8 @@ def read_csv(text: str) -> dict[str, list[Any]]:
 
 def rows_of(predictions: dict[str, list[Any]]) -> list[dict[str, Any]]:
     """One object per row; what JSON has no number for (NaN, infinities) becomes null."""
-    columns = [[None if isinstance(v, float) and not math.isfinite(v) else v for v in c] for c in predictions.values()]
+    columns = [
+        [None if isinstance(v, float) and not math.isfinite(v) else v for v in c]
+        for c in predictions.values()
+    ]
     return [dict(zip(predictions, row, strict=True)) for row in zip(*columns, strict=True)]
