@@ -50,7 +50,7 @@ class Chroot:
         """Run a command inside, as root, with a clean environment."""
         variables = {
             "PATH": ":".join([f"{VENV}/bin", *self._llvm(), "/usr/sbin:/usr/bin:/sbin:/bin"]),
-            "HOME": "/root",
+            "HOME": HOME,
             "LANG": "C.UTF-8",
             "DEBIAN_FRONTEND": "noninteractive",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
