@@ -7,22 +7,25 @@ PYTEST := $(VENV)/python -m pytest
 export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup native assets wasm demo test test-all lint format bench wheel lock clean
+.PHONY: help environment setup native assets wasm demo test test-all lint format bench wheel lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-setup: ## prepare machine and checkout: tools, .venv, packages
+environment: # tools and .venv; every other target needs them
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or later is needed (Debian: apt-get install python3)." >&2; exit 1; }
 	@$(PYTHON) build/setup.py
 
-native: setup ## build the C extension and install the package editable into .venv
-	@build/native.sh
+setup: native ## prepare machine and checkout: tools, .venv, npm packages, C extension
+	@$(VENV)/python build/assets.py --only node_modules
 
-assets: setup ## build what a packed site needs: page, Pyodide, WASM wheels
+native: environment ## build the C extension and install the package editable into .venv
+	@$(VENV)/python build/native.py
+
+assets: environment ## build what a packed site needs: page, Pyodide, WASM wheels
 	@$(VENV)/python build/assets.py
 
-wasm: setup ## build and check the WASM wheels only
+wasm: environment ## build and check the WASM wheels only
 	@$(VENV)/python build/check_wheel.py
 
 demo: native assets ## train, pack, collect and watch real flights; ONCE=1 ends by itself
@@ -36,7 +39,7 @@ test-all: lint native assets wasm ## lint, then every test
 	@cd web && npm test --silent
 	@$(PYTEST) $(PYTEST_ARGS)
 
-lint: setup ## ruff, mypy --strict, clang-format, tsc --strict
+lint: environment ## ruff, mypy --strict, clang-format, tsc --strict
 	@$(VENV)/ruff check --quiet .
 	@$(VENV)/ruff format --check --quiet . || { echo "error: run 'make format'." >&2; exit 1; }
 	@$(VENV)/mypy --no-error-summary
@@ -45,7 +48,7 @@ lint: setup ## ruff, mypy --strict, clang-format, tsc --strict
 	@$(VENV)/python build/assets.py --only node_modules
 	@cd web && npm run check --silent
 
-format: setup ## let ruff and clang-format put the sources in order
+format: environment ## let ruff and clang-format put the sources in order
 	@$(VENV)/ruff check --quiet --fix-only .
 	@$(VENV)/ruff format --quiet .
 	@$(VENV)/clang-format -i $$(find py/core -name '*.[ch]')
@@ -53,10 +56,10 @@ format: setup ## let ruff and clang-format put the sources in order
 bench: native assets ## native, WASM and their peers, interleaved; BENCH_ARGS are passed on
 	@$(VENV)/strandline bench $(BENCH_ARGS)
 
-wheel: native assets ## the release wheel, in dist/, installed and tried in a fresh environment
+wheel: environment assets ## the release wheel, in dist/, installed and tried in a fresh environment
 	@$(VENV)/python build/release.py
 
-lock: setup ## resolve the Python packages anew (LOCK_ARGS=--upgrade for newer ones)
+lock: environment ## resolve the Python packages anew (LOCK_ARGS=--upgrade for newer ones)
 	@build/lock.sh $(LOCK_ARGS)
 
 clean: ## remove everything built inside the checkout; the cache outside stays

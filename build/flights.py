@@ -1,8 +1,9 @@
-"""The demo's data and models: US flights of 2015, and whether a departing aircraft will queue before its take-off.
+"""The demo's data and models: US flights of 2015, and whether an aircraft will taxi for long.
 
-The data (popmon's, MIT) are a sample of 100,000 flights: the first half of the year is the reference, the second half is what
-the pages see. Known when the doors close: the airline, the day of the week, the distance, the delay so far, and how long this
-airline's flights taxied the day before. To be predicted: will it be more than 15 minutes from the gate to the runway?
+The data (popmon's, MIT) are a sample of 100,000 flights: the first half of the year is the reference,
+the second half is what the pages see. Known when the doors close: the airline, the day of the week, the
+distance, the delay so far, and how long this airline's flights taxied the day before. To be predicted:
+will it be more than 15 minutes from the gate to the runway?
 """
 
 from __future__ import annotations
@@ -61,11 +62,17 @@ def train(kind: str, rows: pd.DataFrame) -> Any:
     scaling = [StandardScaler()] if kind == "mlp" else []
     numeric = make_pipeline(SimpleImputer(strategy="median"), *scaling)
     one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-    columns = ColumnTransformer([("category", one_hot, list(CATEGORICAL)), ("number", numeric, list(NUMERIC))])
+    columns = ColumnTransformer(
+        [("category", one_hot, list(CATEGORICAL)), ("number", numeric, list(NUMERIC))]
+    )
     models = {
-        "gradient-boosting": HistGradientBoostingClassifier(max_iter=60, max_leaf_nodes=15, learning_rate=0.1, random_state=SEED),
-        "mlp": MLPClassifier((32, 16), alpha=1e-3, early_stopping=True, max_iter=40, random_state=SEED),
-    }  # fmt: skip
+        "gradient-boosting": HistGradientBoostingClassifier(
+            max_iter=60, max_leaf_nodes=15, learning_rate=0.1, random_state=SEED
+        ),
+        "mlp": MLPClassifier(
+            (32, 16), alpha=1e-3, early_stopping=True, max_iter=40, random_state=SEED
+        ),
+    }
     return make_pipeline(columns, models[kind]).fit(rows[list(FEATURES)], rows["long_taxi_out"])
 
 
@@ -75,6 +82,12 @@ def export(model: Any, path: Path) -> None:
 
     from strandline.bundle.export import to_onnx
 
-    inputs = [(c, StringTensorType([None, 1]) if c in CATEGORICAL else FloatTensorType([None, 1])) for c in FEATURES]
-    path.write_bytes(to_onnx(model, initial_types=inputs, options={id(model): {"zipmap": False}}, target_opset=18))
-
+    inputs = [
+        (c, StringTensorType([None, 1]) if c in CATEGORICAL else FloatTensorType([None, 1]))
+        for c in FEATURES
+    ]
+    path.write_bytes(
+        to_onnx(
+            model, initial_types=inputs, options={id(model): {"zipmap": False}}, target_opset=18
+        )
+    )
