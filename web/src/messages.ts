@@ -1,6 +1,7 @@
 /** What the page and the worker say to each other. JSON text stays text: the worker's Python reads and writes it. */
 
 import type { Manifest } from "./site/manifest";
+import type { ComparedFeature } from "./ui/verdict";
 
 export type Value = string | number | boolean | null;
 export type Row = Record<string, Value>;
@@ -12,20 +13,12 @@ export interface Predictions {
   ms: number;
 }
 
-export interface FeatureDrift {
-  name: string;
-  role: "feature" | "output" | "system";
-  kind: "numeric" | "categorical";
-  bins: string[];
-  reference: number[];
-  current: number[];
-  [statistic: string]: unknown;
-}
-
-/** Everything predicted since the page was opened, against the reference. */
+/** Everything predicted since the page was opened, against the reference (schema drift-1). */
 export interface Drift {
   rows: number;
-  features: FeatureDrift[];
+  alpha: number;
+  drifted: number;
+  features: ComparedFeature[];
 }
 
 export interface OutboxState {

@@ -13,7 +13,8 @@ import type { Drift, OutboxState, Predictions, Progress, Row } from "./messages"
 import { siteFolder } from "./site/cache";
 import type { Manifest } from "./site/manifest";
 
-export type { Drift, FeatureDrift, OutboxState, Predictions, Progress, Row, Stage, Value } from "./messages";
+export type { Drift, OutboxState, Predictions, Progress, Row, Stage, Value } from "./messages";
+export type { ComparedFeature, Statistic, Verdict } from "./ui/verdict";
 export type { Feature, Manifest } from "./site/manifest";
 
 export interface LoadOptions {

@@ -1,20 +1,22 @@
 import { describe, expect, it } from "vitest";
-import type { FeatureDrift, SeriesWindow } from "../src/dashboard/api";
+import type { SeriesWindow } from "../src/dashboard/api";
 import { points, runs } from "../src/dashboard/lines";
-import { pValue } from "../src/dashboard/measures";
 import { uptime } from "../src/dashboard/overview";
 import { sorted } from "../src/dashboard/table";
 import { pretty } from "../src/page/privacy";
 import { isShare } from "../src/page/result";
 import { inWords } from "../src/ui/bars";
 import { bytes, counted, milliseconds, number, percent, statistic } from "../src/ui/format";
-import { level } from "../src/ui/psi";
+import type { ComparedFeature, Verdict } from "../src/ui/verdict";
 
 const HOUR = 3_600_000;
 
-function feature(name: string, psi: number | null, rows = 1000): FeatureDrift {
-  const drift = psi === null ? [] : [{ method: "psi", value: psi, p_value: null }];
-  return { name, role: "feature", kind: "numeric", rows, missing: 0, invalid: 0, bins: [], reference: [], current: [], drift };
+function feature(name: string, psi: number | null, verdict: Verdict = "no drift"): ComparedFeature {
+  const statistics = psi === null ? [] : [{ method: "psi", value: psi, p_value: null }];
+  const summary = { rows: 1000, missing: 0, invalid: 0 };
+  const common = { role: "feature", kind: "numeric", p_value: null } as const;
+  const bars = { bins: [], reference: [], current: [] };
+  return { ...common, ...bars, name, verdict, statistics, summary: { reference: summary, current: summary } };
 }
 
 describe("format", () => {
@@ -42,24 +44,16 @@ describe("format", () => {
   });
 });
 
-describe("level", () => {
-  it("judges only with enough rows", () => {
-    expect(level(5, 99)).toBe("few");
-    expect(level(null, 1000)).toBe("few");
-    expect([0.09, 0.1, 0.25].map((psi) => level(psi, 100))).toEqual(["steady", "moved", "drifted"]);
-  });
-});
-
 describe("inWords", () => {
   const bins = ["a", "b", "c"];
 
   it("says what gained and what lost most", () => {
-    const words = inWords("x", { bins, reference: [0.5, 0.3, 0.2], current: [0.2, 0.3, 0.5] });
-    expect(words).toBe("x: most gained by c (+30 %), most lost by a (−30 %)");
+    const words = inWords({ bins, reference: [0.5, 0.3, 0.2], current: [0.2, 0.3, 0.5] });
+    expect(words).toBe("most gained by c (+30 %), most lost by a (−30 %)");
   });
 
   it("says when nothing moved", () => {
-    expect(inWords("x", { bins, reference: [0.5, 0.3, 0.2], current: [0.5, 0.3, 0.2] })).toContain("as in the reference");
+    expect(inWords({ bins, reference: [0.5, 0.3, 0.2], current: [0.5, 0.3, 0.2] })).toContain("as in the reference");
   });
 });
 
@@ -83,32 +77,20 @@ describe("pretty", () => {
 });
 
 describe("the table's order", () => {
-  const features = [feature("b", 0.02), feature("a", null), feature("c", 0.4), feature("d", 0.3, 5)];
+  const features = [feature("b", 0.02), feature("a", null), feature("c", 0.3, "drift"), feature("d", 0.4, "bins cannot tell")];
   const names = (column: string, descending: boolean) => sorted(features, { column, descending }).map(({ name }) => name);
 
   it("puts what has no value last, whichever way", () => {
-    expect(names("psi", true)).toEqual(["c", "d", "b", "a"]);
-    expect(names("psi", false)).toEqual(["b", "d", "c", "a"]);
+    expect(names("psi", true)).toEqual(["d", "c", "b", "a"]);
+    expect(names("psi", false)).toEqual(["b", "c", "d", "a"]);
   });
 
-  it("begins with the verdict, and judges few rows last", () => {
-    expect(names("verdict", true)).toEqual(["c", "b", "d", "a"]);
+  it("begins with the worst verdict, then the largest index", () => {
+    expect(names("verdict", true)).toEqual(["c", "d", "b", "a"]);
   });
 
   it("orders by name too", () => {
     expect(names("name", false)).toEqual(["a", "b", "c", "d"]);
-  });
-});
-
-describe("pValue", () => {
-  it("is the one of the test that fits the kind", () => {
-    const drift = [
-      { method: "ks", value: 1, p_value: 0.01 },
-      { method: "chi2", value: 1, p_value: 0.2 },
-    ];
-    expect(pValue({ kind: "numeric", drift })).toBe(0.01);
-    expect(pValue({ kind: "categorical", drift })).toBe(0.2);
-    expect(pValue({ kind: "categorical", drift: [] })).toBeNull();
   });
 });
 
@@ -120,7 +102,7 @@ describe("a course over time", () => {
     rows: 1,
     reports: 1,
     sessions: 1,
-    ...(psi === null ? {} : { drift: [{ method: "psi", value: psi, p_value: null }] }),
+    ...(psi === null ? {} : { statistics: [{ method: "psi", value: psi, p_value: null }] }),
   });
 
   it("breaks where windows are absent or hidden", () => {

@@ -1,12 +1,11 @@
 /** The collector's answers, as docs/collector.md has them. */
 
-export type Role = "feature" | "output" | "system";
-export type Kind = "numeric" | "categorical";
+import type { ComparedFeature, Statistic } from "../ui/verdict";
 
 export interface FeatureName {
   name: string;
-  role: Role;
-  kind: Kind;
+  role: "feature" | "output" | "system";
+  kind: "numeric" | "categorical";
 }
 
 export interface ModelInfo {
@@ -30,22 +29,6 @@ export interface Models {
   models: ModelInfo[];
 }
 
-export interface Measure {
-  method: string;
-  value: number | null;
-  p_value: number | null;
-}
-
-export interface FeatureDrift extends FeatureName {
-  rows: number;
-  missing: number;
-  invalid: number;
-  bins: string[];
-  reference: number[];
-  current: number[];
-  drift: Measure[];
-}
-
 export interface Drift {
   model: string;
   version: string;
@@ -59,7 +42,7 @@ export interface Drift {
   rows: number;
   reports: number;
   sessions: number;
-  features: FeatureDrift[];
+  features: ComparedFeature[];
 }
 
 export interface SeriesWindow {
@@ -69,15 +52,10 @@ export interface SeriesWindow {
   rows: number;
   reports: number;
   sessions: number;
-  missing?: number;
-  invalid?: number;
-  current?: number[];
-  drift?: Measure[];
+  statistics?: Statistic[];
 }
 
 export interface FeatureSeries extends FeatureName {
-  bins?: string[];
-  reference?: number[];
   windows: SeriesWindow[];
 }
 
@@ -122,6 +100,5 @@ async function get<T>(path: string, query: Record<string, string | null> = {}): 
 
 export const models = (): Promise<Models> => get("v1/models");
 export const drift = (query: Query): Promise<Drift> => get("v1/drift", { ...query });
-export const series = (query: Query, feature: string | null = null): Promise<Series> =>
-  get("v1/series", { ...query, feature });
+export const series = (query: Query): Promise<Series> => get("v1/series", { ...query });
 export const metrics = (): Promise<Metrics> => get("v1/metrics");

@@ -2,30 +2,31 @@
 
 import { bars, inWords } from "../ui/bars";
 import { byId, h } from "../ui/dom";
-import { count, percent, statistic } from "../ui/format";
-import type { FeatureDrift, FeatureSeries } from "./api";
+import { counted, percent, statistic } from "../ui/format";
+import { type ComparedFeature, VERDICTS, value } from "../ui/verdict";
+import type { FeatureSeries } from "./api";
 import { timeline } from "./lines";
-import { METHODS, measure, pValue, value } from "./measures";
+import { METHODS, PSI } from "./measures";
 
-export function drawDetail(feature: FeatureDrift, course: FeatureSeries | undefined, windowMs: number): void {
+export function drawDetail(feature: ComparedFeature, course: FeatureSeries | undefined, windowMs: number): void {
   byId("detail-title").textContent = feature.name;
+  const { rows } = feature.summary.current;
   byId("detail-lead").textContent =
-    feature.rows === 0
+    rows === 0
       ? "No rows in this period."
-      : `${feature.role}, ${feature.kind}, ${count(feature.rows)} rows: ${inWords(feature.name, feature).slice(feature.name.length + 2)}.`;
+      : `${VERDICTS[feature.verdict].title}. ${counted(rows, "row")}; ${inWords(feature)}.`;
   byId("detail-plot").replaceChildren(bars(feature.name, feature));
   byId("detail-figures").replaceChildren(
-    ...METHODS.filter(({ id }) => measure(feature.drift, id) !== null).map(({ id, label, title }) =>
-      figure(label, statistic(value(feature.drift, id)), title),
+    ...METHODS.filter(({ id }) => value(feature.statistics, id) !== null).map(({ id, label, title, show }) =>
+      figure(label, show(value(feature.statistics, id)), title),
     ),
-    figure("p", statistic(pValue(feature)), "p-value of the test that fits the kind"),
+    figure("p", statistic(feature.p_value), "p-value of the deciding test, adjusted for all tests of the table"),
   );
   const windows = course?.windows ?? [];
-  const psi = METHODS[0];
   byId("detail-course").replaceChildren(
-    windows.length === 0 || psi === undefined
+    windows.length === 0
       ? h("p", { class: "note" }, "No windows in this period.")
-      : timeline(windows, psi, windowMs),
+      : timeline(windows, PSI, windowMs),
   );
   byId("detail-bins").replaceChildren(
     h(

@@ -3,7 +3,7 @@
 import { h, s } from "../ui/dom";
 import { statistic } from "../ui/format";
 import type { SeriesWindow } from "./api";
-import { value } from "./measures";
+import { value } from "../ui/verdict";
 
 export interface Point {
   /** Milliseconds since the epoch, the middle of the window. */
@@ -16,7 +16,7 @@ export interface Point {
 export function points(windows: readonly SeriesWindow[], method: string): Point[] {
   return windows.map((window) => ({
     at: (Date.parse(window.start) + Date.parse(window.end)) / 2,
-    y: window.hidden ? null : value(window.drift, method),
+    y: window.hidden ? null : value(window.statistics, method),
     window,
   }));
 }

@@ -5,8 +5,8 @@ import { counted } from "../ui/format";
 import * as api from "./api";
 import { drawDetail } from "./detail";
 import { type Live, watch } from "./live";
-import { drawMetrics, drawOverview } from "./overview";
-import { type Sort, drawTable } from "./table";
+import { drawMetrics, drawOverview, drawSystem } from "./overview";
+import { type Sort, WORST_FIRST, drawTable, sorted } from "./table";
 
 /** What is looked at; all of it is in the address, so that a view can be passed on. */
 interface View {
@@ -29,7 +29,7 @@ const view: View = {
   version: address.get("version"),
   hours: address.get("hours") ?? "",
   feature: address.get("feature"),
-  sort: { column: address.get("sort") ?? "verdict", descending: address.get("order") !== "asc" },
+  sort: { column: address.get("sort") ?? WORST_FIRST.column, descending: address.get("order") !== "asc" },
 };
 let known: api.Models | null = null;
 let shown: Shown | null = null;
@@ -60,11 +60,9 @@ function draw(): void {
   if (shown === null) return;
   const { drift, courses, windowMs } = shown;
   drawOverview(drift);
-  const feature =
-    drift.features.find(({ name }) => name === view.feature) ??
-    drift.features.find(({ role }) => role === "feature") ??
-    drift.features[0];
-  drawTable(drift.features, courses, windowMs, view.sort, feature?.name ?? null, {
+  const watched = drift.features.filter(({ role }) => role !== "system");
+  const feature = watched.find(({ name }) => name === view.feature) ?? sorted(watched, WORST_FIRST)[0];
+  drawTable(watched, courses, windowMs, view.sort, feature?.name ?? null, {
     sort: (column) => {
       const descending = view.sort.column === column ? !view.sort.descending : column !== "name";
       view.sort = { column, descending };
@@ -77,6 +75,7 @@ function draw(): void {
       draw();
     },
   });
+  drawSystem(drift.features.filter(({ role }) => role === "system"));
   byId("detail").hidden = feature === undefined;
   if (feature !== undefined) drawDetail(feature, courses.get(feature.name), windowMs);
 }
@@ -91,7 +90,7 @@ async function refresh(): Promise<void> {
   if (current === undefined) return;
   document.title = `Drift of ${current.model} ${current.version}`;
   byId("lead").textContent =
-    `${counted(current.reference_rows, "reference row")}, one window per ${duration(known.window_seconds)}`;
+    `${counted(current.reference_rows, "reference row")}, a window per ${duration(known.window_seconds)}`;
   const hours = Number(view.hours);
   const from = hours > 0 ? new Date(Date.now() - hours * 3_600_000).toISOString() : null;
   const query = { model: current.model, version: current.version, from };
@@ -102,9 +101,9 @@ async function refresh(): Promise<void> {
 }
 
 function duration(seconds: number): string {
-  if (seconds % 86_400 === 0) return counted(seconds / 86_400, "day");
-  if (seconds % 3600 === 0) return counted(seconds / 3600, "hour");
-  return seconds % 60 === 0 ? counted(seconds / 60, "minute") : counted(seconds, "second");
+  const units = [["day", 86_400], ["hour", 3600], ["minute", 60], ["second", 1]] as const;
+  const [unit, size] = units.find(([, size]) => seconds % size === 0) ?? units[3];
+  return seconds === size ? unit : counted(seconds / size, unit);
 }
 
 let running: Promise<void> | null = null;

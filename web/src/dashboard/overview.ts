@@ -2,8 +2,9 @@
 
 import { byId, h } from "../ui/dom";
 import { bytes, count, counted, milliseconds } from "../ui/format";
+import { bars } from "../ui/bars";
+import type { ComparedFeature } from "../ui/verdict";
 import type { Drift, Metrics } from "./api";
-import { featureLevel } from "./measures";
 
 function tile(label: string, value: string, note: string, tone = ""): HTMLElement {
   return h("div", { class: `tile ${tone}` }, h("dt", {}, label), h("dd", {}, value), h("p", { class: "note" }, note));
@@ -11,11 +12,11 @@ function tile(label: string, value: string, note: string, tone = ""): HTMLElemen
 
 export function drawOverview(drift: Drift): void {
   const watched = drift.features.filter(({ role }) => role !== "system");
-  const drifted = watched.filter((feature) => featureLevel(feature) === "drifted").length;
-  const moved = watched.filter((feature) => featureLevel(feature) === "moved").length;
-  const tone = drifted > 0 ? "bad" : moved > 0 ? "warn" : drift.rows > 0 ? "good" : "";
+  const drifted = watched.filter(({ verdict }) => verdict === "drift").length;
+  const unsure = watched.filter(({ verdict }) => verdict === "bins cannot tell").length;
+  const tone = drifted > 0 ? "bad" : unsure > 0 ? "warn" : drift.rows > 0 ? "good" : "";
   byId("tiles").replaceChildren(
-    tile("Drifted", `${drifted} of ${watched.length}`, moved > 0 ? `${count(moved)} more moved` : "features and outputs", tone),
+    tile("Drifted", `${drifted} of ${watched.length}`, unsure > 0 ? `of ${count(unsure)} the bins can't tell` : "features and outputs", tone),
     tile("Rows", count(drift.rows), "predicted on devices"),
     tile("Sessions", count(drift.sessions), counted(drift.reports, "report")),
     tile("Windows", count(drift.windows), drift.hidden_windows > 0 ? `and ${count(drift.hidden_windows)} hidden` : "none hidden"),
@@ -26,6 +27,21 @@ export function drawOverview(drift: Drift): void {
     `${counted(drift.hidden_windows, "window")} with ${counted(drift.hidden_sessions, "session")} ` +
     `${drift.hidden_windows === 1 ? "is" : "are"} hidden: results are shown from ${count(drift.min_sessions)} sessions on, ` +
     "so that nobody stands alone in a plot.";
+}
+
+/** What the devices say about themselves. */
+export function drawSystem(features: readonly ComparedFeature[]): void {
+  byId("system").hidden = features.length === 0;
+  byId("system-plots").replaceChildren(
+    ...features.map((feature) =>
+      h(
+        "figure",
+        {},
+        h("figcaption", {}, h("strong", {}, feature.name), h("span", { class: "note" }, counted(feature.summary.current.rows, "value"))),
+        bars(feature.name, feature),
+      ),
+    ),
+  );
 }
 
 export function drawMetrics(metrics: Metrics): void {
@@ -41,8 +57,8 @@ export function drawMetrics(metrics: Metrics): void {
     line("Quarantined", count(metrics.reports.quarantined)),
     line("Requests refused", `${count(refused)}, busy ${count(metrics.requests.busy)}`),
     line("Queue", `${count(metrics.queue.depth)} of ${count(metrics.queue.capacity)}`),
-    line("Ingest, median / p99", time(metrics.ingest_ms)),
-    line("Commit, median / p99", time(metrics.commit_ms)),
+    line("Ingest p50 / p99", time(metrics.ingest_ms)),
+    line("Commit p50 / p99", time(metrics.commit_ms)),
     line("Database", bytes(metrics.database_bytes)),
     line("Up", uptime(metrics.uptime_seconds)),
   );

@@ -2,15 +2,17 @@
 
 import { byId, h } from "../ui/dom";
 import { count, percent, statistic } from "../ui/format";
-import { LEVEL_WORDS, type Level } from "../ui/psi";
-import type { FeatureDrift, FeatureSeries } from "./api";
+import { type ComparedFeature, VERDICTS, value } from "../ui/verdict";
+import type { FeatureSeries } from "./api";
 import { sparkline } from "./lines";
-import { METHODS, featureLevel, pValue, value } from "./measures";
+import { METHODS, PSI } from "./measures";
 
 export interface Sort {
   column: string;
   descending: boolean;
 }
+
+export const WORST_FIRST: Sort = { column: "verdict", descending: true };
 
 interface Column {
   id: string;
@@ -18,57 +20,62 @@ interface Column {
   title?: string;
   numeric: boolean;
   /** What rows are ordered by; null sorts last. */
-  key(feature: FeatureDrift): number | string | null;
-  cell(feature: FeatureDrift): Node | string;
+  key(feature: ComparedFeature): number | string | null;
+  cell(feature: ComparedFeature): Node | string;
 }
-
-const SEVERITY: Record<Level, number> = { drifted: 3, moved: 2, steady: 1, few: 0 };
 
 export const COLUMNS: readonly Column[] = [
   {
     id: "verdict",
     label: "Verdict",
     numeric: false,
-    key: (feature) => SEVERITY[featureLevel(feature)] * 1e6 + (value(feature.drift, "psi") ?? 0),
-    cell: (feature) => h("span", { class: `verdict ${featureLevel(feature)}` }, LEVEL_WORDS[featureLevel(feature)]),
+    key: ({ verdict, statistics }) => VERDICTS[verdict].weight * 1e6 + (value(statistics, PSI.id) ?? 0),
+    cell: ({ verdict }) => {
+      const { tone, title, word } = VERDICTS[verdict];
+      return h("span", { class: `verdict ${tone}`, title }, word);
+    },
   },
   { id: "role", label: "Role", numeric: false, key: ({ role }) => role, cell: ({ role }) => role },
   { id: "kind", label: "Kind", numeric: false, key: ({ kind }) => kind, cell: ({ kind }) => kind },
-  { id: "rows", label: "n", title: "Rows, missing ones too", numeric: true, key: ({ rows }) => rows, cell: ({ rows }) => count(rows) },
+  { id: "rows", label: "n", title: "Rows, missing ones too", numeric: true, key: rowsOf, cell: (feature) => count(rowsOf(feature)) },
   {
     id: "missing",
     label: "Missing",
     title: "Missing or invalid values, of all rows",
     numeric: true,
-    key: (feature) => gone(feature),
-    cell: (feature) => (feature.rows === 0 ? "–" : percent(gone(feature))),
+    key: gone,
+    cell: (feature) => (rowsOf(feature) === 0 ? "–" : percent(gone(feature) ?? 0)),
   },
   ...METHODS.map(
-    ({ id, label, title }): Column => ({
+    ({ id, label, title, show }): Column => ({
       id,
       label,
       title,
       numeric: true,
-      key: (feature) => value(feature.drift, id),
-      cell: (feature) => statistic(value(feature.drift, id)),
+      key: (feature) => value(feature.statistics, id),
+      cell: (feature) => show(value(feature.statistics, id)),
     }),
   ),
   {
     id: "p",
     label: "p",
-    title: "p-value of the KS test (numeric) or the chi-squared test (categorical)",
+    title: "p-value of the deciding test, adjusted for all tests of this table",
     numeric: true,
-    key: pValue,
-    cell: (feature) => statistic(pValue(feature)),
+    key: (feature) => feature.p_value,
+    cell: (feature) => statistic(feature.p_value),
   },
 ];
 
-function gone({ rows, missing, invalid }: FeatureDrift): number {
-  return rows === 0 ? 0 : (missing + invalid) / rows;
+function rowsOf({ summary }: ComparedFeature): number {
+  return summary.current.rows;
 }
 
-export function sorted(features: readonly FeatureDrift[], { column, descending }: Sort): FeatureDrift[] {
-  const key = COLUMNS.find(({ id }) => id === column)?.key ?? (({ name }: FeatureDrift) => name);
+function gone({ summary: { current } }: ComparedFeature): number | null {
+  return current.rows === 0 ? null : (current.missing + current.invalid) / current.rows;
+}
+
+export function sorted(features: readonly ComparedFeature[], { column, descending }: Sort): ComparedFeature[] {
+  const key = COLUMNS.find(({ id }) => id === column)?.key ?? (({ name }: ComparedFeature) => name);
   const sign = descending ? -1 : 1;
   return features.toSorted((a, b) => {
     const [x, y] = [key(a), key(b)];
@@ -78,7 +85,7 @@ export function sorted(features: readonly FeatureDrift[], { column, descending }
 }
 
 export function drawTable(
-  features: readonly FeatureDrift[],
+  features: readonly ComparedFeature[],
   courses: ReadonlyMap<string, FeatureSeries>,
   windowMs: number,
   sort: Sort,
@@ -92,14 +99,18 @@ export function drawTable(
     const state = sort.column === id ? (sort.descending ? "descending" : "ascending") : null;
     return h("th", { scope: "col", class: numeric ? "number" : null, "aria-sort": state }, button);
   };
-  const line = (feature: FeatureDrift): HTMLElement => {
-    const button = h("button", { type: "button", class: "plain", "data-key": `feature ${feature.name}` }, feature.name);
+  const line = (feature: ComparedFeature): HTMLElement => {
+    const button = h(
+      "button",
+      { type: "button", class: "plain", title: feature.name, "data-key": `feature ${feature.name}` },
+      feature.name,
+    );
     const row = h(
       "tr",
       { class: feature.name === selected ? "selected" : null },
       h("th", { scope: "row" }, button),
       ...COLUMNS.map((column) => h("td", { class: column.numeric ? "number" : null }, column.cell(feature))),
-      h("td", {}, sparkline(courses.get(feature.name)?.windows ?? [], "psi", windowMs)),
+      h("td", {}, sparkline(courses.get(feature.name)?.windows ?? [], PSI.id, windowMs)),
     );
     row.addEventListener("click", () => on.select(feature.name));
     if (feature.name === selected) button.setAttribute("aria-current", "true");

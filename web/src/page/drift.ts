@@ -1,13 +1,12 @@
 /** What was predicted since the page was opened, beside the reference: one small plot per feature. */
 
-import type { Drift, FeatureDrift, Model } from "../strandline";
+import type { ComparedFeature, Drift, Model } from "../strandline";
 import { bars } from "../ui/bars";
 import { byId, h } from "../ui/dom";
 import { counted, statistic } from "../ui/format";
-import { LEVEL_WORDS, ROWS_TO_JUDGE, level } from "../ui/psi";
+import { VERDICTS, value } from "../ui/verdict";
 
 const ROLES = ["output", "feature", "system"] as const;
-const ROLE_WORDS = { output: "output", feature: "feature", system: "system" };
 
 export class DriftView {
   readonly #model: Model;
@@ -35,45 +34,40 @@ export class DriftView {
 }
 
 function draw(drift: Drift): void {
-  const lead =
+  byId("drift-lead").textContent =
     drift.rows === 0
-      ? "Nothing predicted yet. The pale bars are the data the model was trained on."
-      : `${counted(drift.rows, "row")} since this page was opened.`;
-  const few = drift.rows > 0 && drift.rows < ROWS_TO_JUDGE;
-  byId("drift-lead").textContent = few ? `${lead} From ${ROWS_TO_JUDGE} rows on the numbers mean something.` : lead;
-  const sorted = drift.features.toSorted(
-    (a, b) => ROLES.indexOf(a.role) - ROLES.indexOf(b.role) || psi(b) - psi(a),
-  );
+      ? "Nothing predicted yet. The pale bars are the data that the model was packed with."
+      : `${counted(drift.rows, "row")} since this page was opened; ${drift.drifted} of ${drift.features.length} drifted.`;
+  const sorted = drift.features.toSorted((a, b) => ROLES.indexOf(a.role) - ROLES.indexOf(b.role) || psi(b) - psi(a));
   byId("drift-plots").replaceChildren(...sorted.map((feature) => figure(feature, drift.rows)));
 }
 
-function psi(feature: FeatureDrift): number {
-  return typeof feature["psi"] === "number" ? feature["psi"] : -1;
+function psi({ statistics }: ComparedFeature): number {
+  return value(statistics, "psi") ?? -1;
 }
 
-function figure(feature: FeatureDrift, rows: number): HTMLElement {
-  const state = level(feature["psi"], rows);
+function figure(feature: ComparedFeature, rows: number): HTMLElement {
+  const { tone, word, title } = VERDICTS[feature.verdict];
   return h(
     "figure",
-    { class: `feature ${state}` },
+    { class: `feature ${tone}`, "data-feature": feature.name },
     h(
       "figcaption",
       {},
       h("span", { class: "name", title: feature.name }, feature.name),
-      h("span", { class: "tag" }, `${ROLE_WORDS[feature.role]}, ${feature.kind}`),
+      rows === 0 ? null : h("span", { class: `verdict ${tone}`, title }, word),
     ),
     bars(feature.name, feature),
     h(
       "p",
       { class: "stats" },
       ...statistics(feature),
-      rows === 0 ? null : h("span", { class: "state" }, LEVEL_WORDS[state]),
+      h("span", { class: "tag" }, `${feature.role}, ${feature.kind}`),
     ),
   );
 }
 
-function statistics(feature: FeatureDrift): HTMLElement[] {
-  const shown: [string, unknown][] = [["PSI", feature["psi"]]];
-  if (feature.kind === "numeric") shown.push(["KS", feature["ks"]]);
-  return shown.map(([name, value]) => h("span", {}, h("abbr", {}, name), ` ${statistic(value)}`));
+function statistics({ kind, statistics }: ComparedFeature): HTMLElement[] {
+  const shown = [["PSI", "psi"], kind === "numeric" ? ["KS", "ks"] : ["JS", "jensenshannon"]] as const;
+  return shown.map(([label, method]) => h("span", {}, h("abbr", {}, label), ` ${statistic(value(statistics, method))}`));
 }

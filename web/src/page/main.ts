@@ -30,6 +30,7 @@ async function start(): Promise<void> {
     loading.fail(error);
     return;
   }
+  Object.assign(globalThis, { strandline: model }); // for the browser's console
   await show(model);
   loading.done();
   void goOffline(site);

@@ -30,7 +30,7 @@ export function bars(name: string, { bins, reference, current }: Bins): HTMLElem
     viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
     preserveAspectRatio: "none",
     role: "img",
-    "aria-label": inWords(name, { bins, reference, current }),
+    "aria-label": `${name}: ${inWords({ bins, reference, current })}`,
   });
   bins.forEach((label, i) => {
     const was = reference[i] ?? 0;
@@ -56,22 +56,11 @@ export function bars(name: string, { bins, reference, current }: Bins): HTMLElem
 }
 
 /** What a sighted reader sees first: the bin that gained and the one that lost most. */
-export function inWords(name: string, { bins, reference, current }: Bins): string {
+export function inWords({ bins, reference, current }: Bins): string {
   const change = bins.map((label, i) => ({ label, by: (current[i] ?? 0) - (reference[i] ?? 0) }));
   const sorted = change.toSorted((a, b) => b.by - a.by);
   const up = sorted[0];
   const down = sorted.at(-1);
-  if (up === undefined || down === undefined || up.by < 0.005) return `${name}: as in the reference`;
-  return `${name}: most gained by ${up.label} (+${percent(up.by)}), most lost by ${down.label} (−${percent(-down.by)})`;
-}
-
-export function legend(): HTMLElement {
-  return h(
-    "p",
-    { class: "legend" },
-    h("span", { class: "key was" }),
-    "reference",
-    h("span", { class: "key is" }),
-    "current",
-  );
+  if (up === undefined || down === undefined || up.by < 0.005) return "as in the reference";
+  return `most gained by ${up.label} (+${percent(up.by)}), most lost by ${down.label} (−${percent(-down.by)})`;
 }
