@@ -21,7 +21,10 @@ def test_the_delimiter_is_found_in_the_header(delimiter: str) -> None:
 
 
 def test_quoted_cells_hold_delimiters_and_line_ends() -> None:
-    assert rows('name,note\n"Oslo, N","two\nlines"\n') == [["name", "note"], ["Oslo, N", "two\nlines"]]
+    assert rows('name,note\n"Oslo, N","two\nlines"\n') == [
+        ["name", "note"],
+        ["Oslo, N", "two\nlines"],
+    ]
 
 
 def test_a_single_column_needs_no_delimiter() -> None:

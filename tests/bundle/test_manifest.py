@@ -31,7 +31,10 @@ DOCUMENT: dict[str, Any] = {
     "preprocess": None,
     "collector": {"url": "http://127.0.0.1:8765", "key": "ingest_1"},
     "window": {"rows": 500, "seconds": 60},
-    "runtime": {"pyodide": "pyodide/", "wheels": {"simd128": "wheels/a.whl", "relaxed": "wheels/b.whl", "numpy": None}},
+    "runtime": {
+        "pyodide": "pyodide/",
+        "wheels": {"simd128": "wheels/a.whl", "relaxed": "wheels/b.whl", "numpy": None},
+    },
     "files": {"index.html": {"sha256": "ef", "bytes": 12}},
 }
 
@@ -49,7 +52,7 @@ def test_the_documented_manifest_survives_a_round_trip() -> None:
         (lambda d: d["feeds"][0].update(dtype="float16"), r"feeds\[0\].dtype must be one of"),
         (lambda d: d["feeds"][0].update(columns=["speed"]), "'distance' takes column 'speed', which is no feature"),
         (lambda d: d["model"].update(needs_numpy="no"), "model.needs_numpy must be true or false, not a string"),
-        (lambda d: d["outputs"][1].update(column=True), r"outputs\[1\].column must be a whole number, not true or false"),
+        (lambda d: d["outputs"][1].update(column=True), r"outputs\[1\].column must be a whole number, not true"),
         (lambda d: d["window"].update(rows=0), "rows >= 1"),
         (lambda d: d.update(files=[]), "manifest.files must be an object, not a list"),
         (lambda d: d.update(feeds=[]), "no preprocess module"),

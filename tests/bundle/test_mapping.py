@@ -26,8 +26,12 @@ def test_inputs_take_the_columns_of_their_names() -> None:
 
 def test_one_wide_input_takes_the_reference_in_order_or_what_features_names() -> None:
     assert feeds_of([X], ["a", "b", "c"], None) == (Feed("X", "float32", ("a", "b", "c")),)
-    assert feeds_of([X], ["a", "b", "c", "d"], ["d", "a", "b"]) == (Feed("X", "float32", ("d", "a", "b")),)
-    assert feeds_of([ValueInfo("X", float32, None)], ["a", "b"], None) == (Feed("X", "float32", ("a", "b")),)
+    assert feeds_of([X], ["a", "b", "c", "d"], ["d", "a", "b"]) == (
+        Feed("X", "float32", ("d", "a", "b")),
+    )
+    assert feeds_of([ValueInfo("X", float32, None)], ["a", "b"], None) == (
+        Feed("X", "float32", ("a", "b")),
+    )
 
 
 def test_several_wide_inputs_share_the_features_in_order() -> None:
@@ -48,7 +52,7 @@ def test_a_nameless_index_column_is_no_column() -> None:
         ([X], ["a", "b"], None, r"takes 3 columns \(X 3\), the reference has 2 \(a, b\).*--features"),
         ([X], ["a", "b", "c"], ["a", "b"], "--features names 2"),
         ([X], ["a", "b", "c"], ["a", "b", "z"], "names z, which the reference does not have; it has a, b, c"),
-        ([column("age"), column("city")], ["age", "town"], None, "no column for model input city; columns left over: town"),
+        ([column("age"), column("city")], ["age", "town"], None, "for model input city; columns left over: town"),
         ([column("ci.ty"), column("age")], ["age", "CI TY", "ci_ty"], None, "no column for model input ci.ty"),
         ([X, ValueInfo("Z", float32, (None, None))], ["a"], ["a"], "Z declare no width"),
     ],
@@ -79,17 +83,24 @@ def test_unknown_classes_are_numbered() -> None:
 
 
 def test_regressions() -> None:
-    assert outputs_of({"variable": [[1.5], [2.5]]}, {}, 2) == (Output("prediction", "numeric", "variable"),)
+    assert outputs_of({"variable": [[1.5], [2.5]]}, {}, 2) == (
+        Output("prediction", "numeric", "variable"),
+    )
     two = outputs_of({"low": [1.5], "high": [2.5]}, {}, 1)
     assert [o.name for o in two] == ["low", "high"]
 
 
 def test_an_output_does_not_take_a_features_name() -> None:
     results = {"output_label": [1], "variable": [0.5]}
-    assert [o.name for o in outputs_of(results, {}, 1, taken={"label"})] == ["predicted_label", "variable"]
+    assert [o.name for o in outputs_of(results, {}, 1, taken={"label"})] == [
+        "predicted_label",
+        "variable",
+    ]
 
 
-@pytest.mark.parametrize("results", [{"y": [1.0]}, {"y": 3.0}, {"y": [[[1.0], [2.0]], [[1.0], [2.0]]]}])
+@pytest.mark.parametrize(
+    "results", [{"y": [1.0]}, {"y": 3.0}, {"y": [[[1.0], [2.0]], [[1.0], [2.0]]]}]
+)
 def test_outputs_that_are_not_per_row_are_refused(results: dict[str, object]) -> None:
     with pytest.raises(PackError, match="after"):
         outputs_of(results, {}, 2)

@@ -22,10 +22,14 @@ def read(file: TextIO, where: str) -> Iterator[list[str]]:
     try:
         header = [name.strip() for name in next(lines, [])]
         if not any(header):
-            raise InputError(f"{where} is empty: it needs a header line with column names, then one line per row")
+            raise InputError(
+                f"{where} is empty: it needs a header line with column names, then one line per row"
+            )
         twice = sorted({name for name in header if header.count(name) > 1})
         if twice:
-            raise InputError(f"{where}: the header names {', '.join(map(repr, twice))} more than once")
+            raise InputError(
+                f"{where}: the header names {', '.join(map(repr, twice))} more than once"
+            )
         yield header
         for row in lines:
             if not row:

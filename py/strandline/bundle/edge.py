@@ -96,7 +96,10 @@ class Edge:
         return json.dumps(report, ensure_ascii=False, allow_nan=False)
 
     def take_window(self, report_json: str) -> str | None:
-        """Close the window: `{"id", "session", "seq", "started", "ended"}` -> the whole report; None when it is empty."""
+        """Close the window: `{"id", "session", "seq", "started", "ended"}` -> the whole report.
+
+        None when the window is empty.
+        """
         text = self.peek_window(report_json)
         self._window, self._pending = Profile(self.reference), 0
         return text

@@ -36,7 +36,9 @@ def check_inputs(path: Path, graph: Graph, *, any_rank: bool) -> None:
     """Refuse inputs that rows can't feed: other element types, more than two dimensions, a fixed number of rows."""
     for value in graph.inputs:
         if value.kind != "tensor" or value.dtype is None:
-            raise PackError(f"{path}: input {value.name!r} is a {value.kind}; only tensors can be fed from rows")
+            raise PackError(
+                f"{path}: input {value.name!r} is a {value.kind}; only tensors can be fed from rows"
+            )
         if any_rank:
             continue
         if str(value.dtype) not in FEED_DTYPES:
@@ -117,7 +119,9 @@ def _onnx_checker(path: Path, data: bytes) -> None:
     try:
         import onnx
     except ImportError:
-        raise PackError("packing checks models with the onnx package: pip install 'strandline[pack]'") from None
+        raise PackError(
+            "packing checks models with the onnx package: pip install 'strandline[pack]'"
+        ) from None
     try:
         onnx.checker.check_model(data)
     except Exception as error:

@@ -172,7 +172,9 @@ class _Reader:
     def choice(self, key: str, among: tuple[str, ...]) -> str:
         value: str = self.get(key, str)
         if value not in among:
-            raise ManifestError(f"{self._path}.{key} must be one of {', '.join(among)}, not {value!r}")
+            raise ManifestError(
+                f"{self._path}.{key} must be one of {', '.join(among)}, not {value!r}"
+            )
         return value
 
     def strings(self, key: str) -> tuple[str, ...]:
@@ -195,7 +197,14 @@ class _Reader:
         return [(k, _Reader(v, f"{self._path}[{k!r}]")) for k, v in self._value.items()]
 
 
-_NAMES = {dict: "an object", list: "a list", str: "a string", int: "a whole number", float: "a number", bool: "true or false"}  # fmt: skip
+_NAMES = {
+    dict: "an object",
+    list: "a list",
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+}
 
 
 def _name(value: Any) -> str:
@@ -206,7 +215,9 @@ def _feature(r: _Reader) -> Feature:
     kind = r.choice("kind", KINDS)
     name = r.get("name", str)
     if kind == "categorical":
-        return Feature(name, kind, r.get("default", str, optional=True), categories=r.strings("categories"))
+        return Feature(
+            name, kind, r.get("default", str, optional=True), categories=r.strings("categories")
+        )
     number = {k: r.get(k, int, float, optional=True) for k in ("default", "min", "max")}
     return Feature(name, kind, **number)
 
@@ -217,7 +228,10 @@ def _feed(r: _Reader) -> Feed:
 
 def _output(r: _Reader) -> Output:
     return Output(
-        r.get("name", str), r.choice("kind", KINDS), r.get("from", str), r.get("column", int, optional=True)
+        r.get("name", str),
+        r.choice("kind", KINDS),
+        r.get("from", str),
+        r.get("column", int, optional=True),
     )
 
 
@@ -257,14 +271,20 @@ def from_json(value: Any) -> Manifest:
         window=_window(r.nested("window")),
         pyodide=runtime.get("pyodide", str),
         wheels=dict(runtime.get("wheels", dict)),
-        files={p: (f.get("sha256", str), f.get("bytes", int)) for p, f in r.nested("files").items()},
+        files={
+            p: (f.get("sha256", str), f.get("bytes", int)) for p, f in r.nested("files").items()
+        },
     )
     if not manifest.feeds and manifest.preprocess is None:
-        raise ManifestError("manifest.feeds is empty and there is no preprocess module to make the model's feeds")
+        raise ManifestError(
+            "manifest.feeds is empty and there is no preprocess module to make the model's feeds"
+        )
     if manifest.preprocess is None:
         known = {f.name for f in manifest.features}
         for feed in manifest.feeds:
             for column in feed.columns:
                 if column not in known:
-                    raise ManifestError(f"feed {feed.input!r} takes column {column!r}, which is no feature")
+                    raise ManifestError(
+                        f"feed {feed.input!r} takes column {column!r}, which is no feature"
+                    )
     return manifest

@@ -2,10 +2,11 @@
 
 The rules, in this order:
 
-1. Every input is one column wide (what skl2onnx makes of a DataFrame): each takes the column of its own name, or the only
-   one whose name differs from it in case and punctuation alone. Other columns are left out.
-2. `--features a,b,c`: the inputs take these columns in order, each as many as it is wide; a single input of unknown
-   width takes all.
+1. Every input is one column wide (what skl2onnx makes of a DataFrame): each takes the column of its
+   own name, or the only one whose name differs from it in case and punctuation alone. Other columns
+   are left out.
+2. `--features a,b,c`: the inputs take these columns in order, each as many as it is wide; a single
+   input of unknown width takes all.
 3. A single input takes all columns, in the reference's order, if it is that wide or of unknown width.
 """
 
@@ -22,7 +23,9 @@ from strandline.bundle.manifest import Feed, Output
 from strandline.onnx.graph import ValueInfo
 
 
-def feeds_of(inputs: Sequence[ValueInfo], columns: Sequence[str], features: Sequence[str] | None) -> tuple[Feed, ...]:
+def feeds_of(
+    inputs: Sequence[ValueInfo], columns: Sequence[str], features: Sequence[str] | None
+) -> tuple[Feed, ...]:
     """One Feed per model input. Raises PackError that lists what is missing or left over, and what to do."""
     columns = [c for c in columns if c]
     if features is not None:
@@ -32,7 +35,11 @@ def feeds_of(inputs: Sequence[ValueInfo], columns: Sequence[str], features: Sequ
                 f"--features names {_names(absent)}, which the reference does not have; it has {_names(columns)}"
             )
     widths = [_width(v) for v in inputs]
-    if features is None and all(w == 1 for w in widths) and (len(inputs) > 1 or inputs[0].name in columns):
+    if (
+        features is None
+        and all(w == 1 for w in widths)
+        and (len(inputs) > 1 or inputs[0].name in columns)
+    ):
         return _by_name(inputs, columns)
     return _in_order(inputs, widths, columns, features)
 
@@ -44,7 +51,8 @@ def _by_name(inputs: Sequence[ValueInfo], columns: Sequence[str]) -> tuple[Feed,
         left = [c for c in columns if c not in found.values()]
         raise PackError(
             f"the reference has no column for model input{'s' if len(absent) > 1 else ''} {_names(absent)}; "
-            f"columns left over: {_names(left) or 'none'}: rename them, or give all inputs' columns in order: --features …"
+            f"columns left over: {_names(left) or 'none'}: "
+            f"rename them, or give all inputs' columns in order: --features …"
         )
     return tuple(_feed(v, [c]) for v in inputs if (c := found[v.name]) is not None)
 
@@ -61,7 +69,10 @@ def _plain(name: str) -> str:
 
 
 def _in_order(
-    inputs: Sequence[ValueInfo], widths: Sequence[int | None], columns: Sequence[str], features: Sequence[str] | None
+    inputs: Sequence[ValueInfo],
+    widths: Sequence[int | None],
+    columns: Sequence[str],
+    features: Sequence[str] | None,
 ) -> tuple[Feed, ...]:
     chosen = list(columns if features is None else features)
     origin = "the reference has" if features is None else "--features names"
@@ -121,9 +132,13 @@ def outputs_of(
         if name in labels:
             outputs.append(Output("label" if len(labels) == 1 else name, "categorical", name))
         elif name in singles:
-            outputs.append(Output("prediction" if len(singles) == 1 and not labels else name, "numeric", name))
+            outputs.append(
+                Output("prediction" if len(singles) == 1 and not labels else name, "numeric", name)
+            )
         else:
-            outputs += _columns(name, rows[0], classes.get(name) or known, multiple=len(results) - len(labels) > 1)
+            outputs += _columns(
+                name, rows[0], classes.get(name) or known, multiple=len(results) - len(labels) > 1
+            )
     outputs = [replace(o, name=f"predicted_{o.name}") if o.name in taken else o for o in outputs]
     names = [o.name for o in outputs]
     if len(set(names)) < len(names):
@@ -135,7 +150,9 @@ def _columns(name: str, row: Any, classes: Classes, *, multiple: bool) -> list[O
     if isinstance(row, dict):
         return [Output(f"probability:{c}", "numeric", name, i) for i, c in enumerate(row)]
     if not all(isinstance(v, int | float) for v in row):
-        raise PackError(f"output {name!r} has more than two dimensions: reduce it in a --preprocess module's after()")
+        raise PackError(
+            f"output {name!r} has more than two dimensions: reduce it in a --preprocess module's after()"
+        )
     if len(row) == len(classes) and not multiple:
         return [Output(f"probability:{c}", "numeric", name, i) for i, c in enumerate(classes)]
     return [Output(f"{name}:{i}", "numeric", name, i) for i in range(len(row))]

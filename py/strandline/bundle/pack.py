@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from strandline import __version__
 from strandline.bundle import site
@@ -71,6 +72,7 @@ def pack(
         In one line, what is wrong and what to do. Nothing is written then.
     """
     _check_names(name, version)
+    origin = _origin(collector)
     site.check_target(Path(out), force=force)
     page, wheels = site.asset_files(assets), site.wheels(assets)
     progress(f"checking {model}")
@@ -80,7 +82,9 @@ def pack(
     columns = read_table(reference)
     rows = len(next(iter(columns.values())))
     if rows == 0:
-        raise PackError(f"the reference {reference} has no rows: give rows as the model saw them in training")
+        raise PackError(
+            f"the reference {reference} has no rows: give rows as the model saw them in training"
+        )
     files = {MODEL: data} | ({PREPROCESS: source} if source is not None else {})
     draft = Manifest(
         name=name,
@@ -112,12 +116,16 @@ def pack(
         features=tuple(_described(f, columns[f.name], frozen) for f in draft.features),
         reference=File(REFERENCE, _sha256(files[REFERENCE])),
         needs_numpy=numpy_reason is not None,
-        wheels={k: f"wheels/{w.name}" if k != "numpy" or numpy_reason else None for k, w in wheels.items()},
+        wheels={
+            k: f"wheels/{w.name}" if k != "numpy" or numpy_reason else None
+            for k, w in wheels.items()
+        },
     )
     progress(f"writing {out}")
     chosen = {f"wheels/{w.name}": w for k, w in wheels.items() if draft.wheels[k] is not None}
     with site.replacing(Path(out), force=force) as folder:
         site.copy(page | chosen, folder)
+        site.fill_page(folder / "index.html", name, origin)
         for path, content in files.items():
             (folder / path).parent.mkdir(exist_ok=True)
             (folder / path).write_bytes(content)
@@ -127,12 +135,18 @@ def pack(
 
 
 def _mapped(
-    draft: Manifest, read: Read, graph: Graph, columns: Mapping[str, list[Any]], features: Sequence[str] | None
+    draft: Manifest,
+    read: Read,
+    graph: Graph,
+    columns: Mapping[str, list[Any]],
+    features: Sequence[str] | None,
 ) -> Manifest:
     """The draft with its features and feeds."""
     if draft.preprocess is None:
         feeds = feeds_of(graph.inputs, list(columns), features)
-        kinds = {c: "categorical" if f.dtype == "string" else "numeric" for f in feeds for c in f.columns}
+        kinds = {
+            c: "categorical" if f.dtype == "string" else "numeric" for f in feeds for c in f.columns
+        }
         return replace(draft, feeds=feeds, features=tuple(Feature(c, k) for c, k in kinds.items()))
     source = verified(read, draft.preprocess.file, draft.preprocess.sha256)
     before, _ = load_preprocess(source, draft.preprocess.file)
@@ -148,7 +162,9 @@ def _mapped(
     probe = Pipeline(draft, read)
     few = {c: columns[c][:PROBE_ROWS] for c in wanted}
     made = probe.feeds(probe.parse(few), len(few[wanted[0]]))
-    if set(made) == {v.name for v in graph.inputs} and not all(_is_column(v) for v in made.values()):
+    if set(made) == {v.name for v in graph.inputs} and not all(
+        _is_column(v) for v in made.values()
+    ):
         return draft
     return replace(draft, feeds=feeds_of(graph.inputs, list(made), None))
 
@@ -164,10 +180,13 @@ def kind_of(column: Sequence[Any]) -> str:
     return "numeric" if some and not read.unreadable else "categorical"
 
 
-def _outputs(pipeline: Pipeline, columns: Mapping[str, list[Any]], classes: Mapping[str, Classes]) -> tuple[Output, ...]:
-    few = {f.name: columns[f.name][:PROBE_ROWS] for f in pipeline.manifest.features}
+def _outputs(
+    pipeline: Pipeline, columns: Mapping[str, list[Any]], classes: Mapping[str, Classes]
+) -> tuple[Output, ...]:
+    n = min(PROBE_ROWS, pipeline.rows_per_run)
+    few = {f.name: columns[f.name][:n] for f in pipeline.manifest.features}
     parsed = pipeline.parse(few)
-    n = min(PROBE_ROWS, len(next(iter(parsed.values()))))
+    n = len(next(iter(parsed.values())))
     try:
         results = pipeline.results(parsed, n)
     except FeedError as error:
@@ -175,7 +194,9 @@ def _outputs(pipeline: Pipeline, columns: Mapping[str, list[Any]], classes: Mapp
     return outputs_of(results, {} if pipeline.has_after else classes, n, taken=few)
 
 
-def _reference(draft: Manifest, columns: Mapping[str, list[Any]], predictions: Mapping[str, list[Any]]) -> Reference:
+def _reference(
+    draft: Manifest, columns: Mapping[str, list[Any]], predictions: Mapping[str, list[Any]]
+) -> Reference:
     """The frozen reference: features as they were given, outputs as the model predicts them."""
     features = {f.name: columns[f.name] for f in draft.features}
     watched = [*draft.features, *draft.outputs]
@@ -236,12 +257,34 @@ def _check_names(name: str, version: str) -> None:
             )
 
 
+def _origin(collector: Collector | None) -> str:
+    """Scheme, host and port of the collector, which the page's content security policy has to name; "" for none."""
+    if collector is None:
+        return ""
+    url = urlsplit(collector.url)
+    try:
+        port = f":{url.port}" if url.port is not None else ""
+    except ValueError:
+        port = None
+    if (
+        url.scheme not in ("http", "https")
+        or not url.hostname
+        or port is None
+        or set(collector.url) & set(" \"';,<>")
+    ):
+        raise PackError(f"--collector {collector.url!r} is no address: give http(s)://host[:port]")
+    host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
+    return f"{url.scheme}://{host}{port}"
+
+
 def _created(model: Path) -> str:
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     try:
         seconds = int(epoch) if epoch else int(model.stat().st_mtime)
     except ValueError:
-        raise PackError(f"SOURCE_DATE_EPOCH is {epoch!r}: it must be a whole number of seconds since 1970") from None
+        raise PackError(
+            f"SOURCE_DATE_EPOCH is {epoch!r}: it must be a whole number of seconds since 1970"
+        ) from None
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -42,8 +42,12 @@ class Pipeline:
     def __init__(self, manifest: Manifest, read: Read) -> None:
         self.manifest = manifest
         self.session = Session(verified(read, manifest.model.file, manifest.model.sha256))
-        self._ranks = {v.name: len(v.shape) if v.shape is not None else 2 for v in self.session.inputs}
-        self._one_by_one = any(v.shape is not None and v.shape[:1] == (1,) for v in self.session.inputs)
+        self._ranks = {
+            v.name: len(v.shape) if v.shape is not None else 2 for v in self.session.inputs
+        }
+        one_by_one = any(v.shape is not None and v.shape[:1] == (1,) for v in self.session.inputs)
+        self.rows_per_run = 1 if one_by_one else ROWS_PER_RUN
+        """Rows the model takes at once: longer inputs run in pieces."""
         self._before: Callable[..., Any] | None = None
         self._after: Callable[..., Any] | None = None
         if manifest.preprocess is not None:
@@ -57,8 +61,11 @@ class Pipeline:
         return cls(manifest, read)
 
     def parse(self, table: Any) -> dict[str, Any]:
-        """The features' columns as the model sees them: doubles with NaN for what is missing or can't be read as a number,
-        or strings with "" for what is missing. Raises InputError when a column is not there or columns differ in length."""
+        """The features' columns as the model sees them.
+
+        Doubles with NaN for what is missing or can't be read as a number, or strings with "" for what
+        is missing. Raises InputError when a column is not there or columns differ in length.
+        """
         try:
             columns = cells.as_columns(table)
         except (TypeError, ValueError) as error:
@@ -77,15 +84,15 @@ class Pipeline:
     def predict(self, table: Any) -> dict[str, list[Any]]:
         """Predictions by output name, one list of N per output, in the manifest's order.
 
-        `table` is a mapping of columns, a list of dicts, or a pandas, polars or pyarrow table. Columns that are no feature of
-        the model are ignored. A cell that is missing, or no number in a numeric column, reaches the model as NaN
-        (as "" in a string column). Raises InputError.
+        `table` is a mapping of columns, a list of dicts, or a pandas, polars or pyarrow table. Columns
+        that are no feature of the model are ignored. A cell that is missing, or no number in a numeric
+        column, reaches the model as NaN (as "" in a string column). Raises InputError.
         """
         parsed = self.parse(table)
         n = len(next(iter(parsed.values()))) if parsed else 0
         if n == 0:
             raise InputError("there are no rows to predict")
-        step = 1 if self._one_by_one else ROWS_PER_RUN
+        step = self.rows_per_run
         predictions: dict[str, list[Any]] = {o.name: [] for o in self.manifest.outputs}
         for start in range(0, n, step):
             piece = {k: v[start : start + step] for k, v in parsed.items()} if n > step else parsed
@@ -103,10 +110,14 @@ class Pipeline:
             for feed in self.manifest.feeds:
                 absent = [c for c in feed.columns if c not in made]
                 if absent:
-                    raise InputError(f"the preprocess module's before() did not return {_list('column', absent)}")
+                    raise InputError(
+                        f"the preprocess module's before() did not return {_list('column', absent)}"
+                    )
                 again = strings if feed.dtype == "string" else doubles
                 made = {**made, **{c: again(made[c]) for c in feed.columns}}
-        return {f.input: _tensor(f, made, n, self._ranks.get(f.input, 2)) for f in self.manifest.feeds}
+        return {
+            f.input: _tensor(f, made, n, self._ranks.get(f.input, 2)) for f in self.manifest.feeds
+        }
 
     @property
     def has_after(self) -> bool:
@@ -114,10 +125,13 @@ class Pipeline:
         return self._after is not None
 
     def results(self, parsed: Columns, n: int) -> Mapping[str, Any]:
-        """What predictions are taken from: the model's outputs for parsed columns as nested lists (ZipMap outputs as lists
-        of dicts), or what the preprocess module's `after` makes of them."""
+        """What predictions are taken from, by name: the model's outputs for parsed columns as nested lists
+        (ZipMap outputs as lists of dicts), or what the preprocess module's `after` makes of them.
+        """
         outputs = self.session.run(self.feeds(parsed, n))
-        results: Mapping[str, Any] = {k: v.tolist() if hasattr(v, "tolist") else v for k, v in outputs.items()}
+        results: Mapping[str, Any] = {
+            k: v.tolist() if hasattr(v, "tolist") else v for k, v in outputs.items()
+        }
         if self._after is not None:
             results = _call("after", self._after, results, {k: list(v) for k, v in parsed.items()})
         return results
@@ -133,7 +147,9 @@ def open_site(path: str | Path) -> tuple[Manifest, Read]:
     try:
         text = (root / "manifest.json").read_bytes()
     except OSError:
-        raise ManifestError(f"{root} is no packed site: it has no manifest.json (make one: strandline pack)") from None
+        raise ManifestError(
+            f"{root} is no packed site: it has no manifest.json (make one: strandline pack)"
+        ) from None
     return Manifest.loads(text), lambda name: (root / name).read_bytes()
 
 
@@ -143,22 +159,28 @@ def verified(read: Read, file: str, sha256: str) -> bytes:
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         raise ManifestError(
-            f"{file} is not the file this site was packed with (SHA-256 {found[:12]}…, the manifest has {sha256[:12]}…): "
-            f"pack or copy the site again"
+            f"{file} is not the file this site was packed with (SHA-256 {found[:12]}…, "
+            f"the manifest has {sha256[:12]}…): pack or copy the site again"
         )
     return data
 
 
-def load_preprocess(source: bytes, name: str) -> tuple[Callable[..., Any] | None, Callable[..., Any] | None]:
+def load_preprocess(
+    source: bytes, name: str
+) -> tuple[Callable[..., Any] | None, Callable[..., Any] | None]:
     """Run a preprocess module's source; its `before` and `after` (None where it has none). Raises ManifestError."""
     module = types.ModuleType("strandline_preprocess")
     try:
         exec(compile(source, name, "exec"), module.__dict__)
     except Exception as error:
-        raise ManifestError(f"the preprocess module {name} does not run: {type(error).__name__}: {error}") from error
+        raise ManifestError(
+            f"the preprocess module {name} does not run: {type(error).__name__}: {error}"
+        ) from error
     before, after = getattr(module, "before", None), getattr(module, "after", None)
     if before is None and after is None:
-        raise ManifestError(f"the preprocess module {name} defines neither before(columns) nor after(outputs, columns)")
+        raise ManifestError(
+            f"the preprocess module {name} defines neither before(columns) nor after(outputs, columns)"
+        )
     return before, after
 
 
@@ -166,9 +188,13 @@ def _call(name: str, function: Callable[..., Any], *arguments: Any) -> Mapping[s
     try:
         result = function(*arguments)
     except Exception as error:
-        raise InputError(f"the preprocess module's {name}() failed: {type(error).__name__}: {error}") from error
+        raise InputError(
+            f"the preprocess module's {name}() failed: {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(result, Mapping):
-        raise InputError(f"the preprocess module's {name}() must return a dict, not {type(result).__name__}")
+        raise InputError(
+            f"the preprocess module's {name}() must return a dict, not {type(result).__name__}"
+        )
     return result
 
 
@@ -207,7 +233,11 @@ def _converted(feed: Feed, name: str, column: Sequence[float]) -> array[Any]:
     except (ValueError, OverflowError):
         whole = array("q")
     if len(whole) != len(column) or any(a != b for a, b in zip(whole, column, strict=True)):
-        row = next(i for i, v in enumerate(column) if v != v or v in _INFINITE or abs(v) >= 2**63 or int(v) != v)
+        row = next(
+            i
+            for i, v in enumerate(column)
+            if v != v or v in _INFINITE or abs(v) >= 2**63 or int(v) != v
+        )
         raise InputError(f"column {name!r} takes whole numbers, row {row + 1} has {column[row]}")
     return whole
 

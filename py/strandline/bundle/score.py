@@ -1,4 +1,4 @@
-"""Batch scoring: a file of rows in, their predictions in a CSV file or a database table, and the profile of the batch."""
+"""Batch scoring: a file of rows in; predictions in a CSV file or a table, and the batch's profile."""
 
 from __future__ import annotations
 
@@ -71,7 +71,13 @@ def score(
             rows += len(next(iter(predictions.values())))
             for sink in open_sinks:
                 sink.write(kept, predictions)
-    given = {"id": str(uuid.uuid4()), "session": session, "seq": 0, "started": started, "ended": _now()}
+    given = {
+        "id": str(uuid.uuid4()),
+        "session": session,
+        "seq": 0,
+        "started": started,
+        "ended": _now(),
+    }
     report = edge.take_window(json.dumps(given))
     return Scored(rows, None if report is None else json.loads(report))
 
@@ -80,7 +86,9 @@ def _kept(columns: Columns, keep: Sequence[str] | None, outputs: Sequence[Output
     wanted = list(columns) if keep is None else keep
     absent = [c for c in wanted if c not in columns]
     if absent:
-        raise InputError(f"there is no column {', '.join(absent)} to keep; the input has {', '.join(columns)}")
+        raise InputError(
+            f"there is no column {', '.join(absent)} to keep; the input has {', '.join(columns)}"
+        )
     both = [o.name for o in outputs if o.name in wanted]
     if both:
         raise InputError(
@@ -129,7 +137,9 @@ def csv_file(path: Path) -> Iterator[Sink]:
 class TableSink:
     """Rows of a database table; with `key`, a row with the same key is replaced."""
 
-    def __init__(self, db: sqlite3.Connection, table: str, key: str | None, model: str, version: str) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, table: str, key: str | None, model: str, version: str
+    ) -> None:
         self._db = db
         self._table = table
         self._key = key
@@ -140,15 +150,21 @@ class TableSink:
         columns = {**kept, **predictions}
         if self._insert is None:
             self._insert = self._create(list(columns))
-        self._db.executemany(self._insert, ((*row, *self._tail) for row in zip(*columns.values(), strict=True)))
+        self._db.executemany(
+            self._insert, ((*row, *self._tail) for row in zip(*columns.values(), strict=True))
+        )
 
     def _create(self, names: list[str]) -> str:
         if self._key is not None and self._key not in names:
-            raise InputError(f"--key names {self._key!r}, which is not among the kept columns {', '.join(names)}")
+            raise InputError(
+                f"--key names {self._key!r}, which is not among the kept columns {', '.join(names)}"
+            )
         names = [*names, "model", "version"]
         key = f", PRIMARY KEY ({_quoted(self._key)})" if self._key is not None else ""
         table = _quoted(self._table)
-        self._db.execute(f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(map(_quoted, names))}{key})")
+        self._db.execute(
+            f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(map(_quoted, names))}{key})"
+        )
         there = [row[1] for row in self._db.execute(f"PRAGMA table_info({table})")]
         if there != names:
             raise InputError(

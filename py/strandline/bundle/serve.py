@@ -51,7 +51,9 @@ def application(site: str | Path) -> Starlette:
         async for piece in request.stream():
             body += piece
             if len(body) > MAX_BODY:
-                return JSONResponse({"error": f"the body is longer than {MAX_BODY} bytes: send fewer rows"}, 413)
+                return JSONResponse(
+                    {"error": f"the body is longer than {MAX_BODY} bytes: send fewer rows"}, 413
+                )
         return await run_in_threadpool(answer, bytes(body))
 
     def drift(_: Request) -> Response:

@@ -1,8 +1,9 @@
-"""Writing a site: all files into a folder beside the target, then one rename, so that no half-written site is ever seen."""
+"""Writing a site: all files beside the target, then one rename, so that none is seen half-written."""
 
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import os
 import shutil
@@ -17,6 +18,10 @@ ASSETS = Path(__file__).parent / "assets"
 """The page, the Pyodide runtime and the WASM wheels; part of a release, made by `make assets` in a checkout."""
 
 
+_NOT_A_SITE = ("dashboard", "assets/dashboard-", "bench", "assets/bench-")
+"""The collector's dashboard and the benchmark's page come from the same build."""
+
+
 def asset_files(assets: Path = ASSETS) -> dict[str, Path]:
     """Path in the site -> file, of everything of a site that does not depend on the model, wheels left out."""
     if not (assets / "web" / "index.html").is_file() or not (assets / "pyodide").is_dir():
@@ -24,7 +29,7 @@ def asset_files(assets: Path = ASSETS) -> dict[str, Path]:
             f"the page and its runtime are not in {assets}: install a release of strandline, or run `make assets`"
         )
     page = {p.relative_to(assets / "web").as_posix(): p for p in _files(assets / "web")}
-    page = {name: p for name, p in page.items() if not name.startswith(("dashboard", "assets/dashboard-"))}
+    page = {name: p for name, p in page.items() if not name.startswith(_NOT_A_SITE)}
     return page | {p.relative_to(assets).as_posix(): p for p in _files(assets / "pyodide")}
 
 
@@ -38,14 +43,19 @@ def wheels(assets: Path = ASSETS) -> dict[str, Path]:
             found["relaxed" if "relaxed" in path.name else "simd128"] = path
     absent = {"simd128", "relaxed", "numpy"} - found.keys()
     if absent:
-        raise PackError(f"{assets / 'wheels'} lacks the WASM wheel for {', '.join(sorted(absent))}: run `make assets`")
+        raise PackError(
+            f"{assets / 'wheels'} lacks the WASM wheel for {', '.join(sorted(absent))}: run `make assets`"
+        )
     return found
 
 
 def hashes(folder: Path) -> dict[str, tuple[str, int]]:
     """SHA-256 and size of every file below `folder`, by path."""
     return {
-        p.relative_to(folder).as_posix(): (hashlib.sha256(p.read_bytes()).hexdigest(), p.stat().st_size)
+        p.relative_to(folder).as_posix(): (
+            hashlib.sha256(p.read_bytes()).hexdigest(),
+            p.stat().st_size,
+        )
         for p in _files(folder)
     }
 
@@ -75,7 +85,9 @@ def check_target(target: Path, *, force: bool = False) -> None:
     if not target.is_dir():
         raise PackError(f"{target} is a file: give -o a folder")
     if any(target.iterdir()) and not _is_site(target):
-        raise PackError(f"{target} holds files but is no packed site: give -o another folder, or --force to replace it")
+        raise PackError(
+            f"{target} holds files but is no packed site: give -o another folder, or --force to replace it"
+        )
 
 
 def copy(files: Mapping[str, Path], folder: Path) -> None:
@@ -84,6 +96,15 @@ def copy(files: Mapping[str, Path], folder: Path) -> None:
         destination = folder / name
         destination.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, destination)
+
+
+def fill_page(page: Path, title: str, connect: str) -> None:
+    """Put the model's name, and the origins that the page may talk to besides its own, into `index.html`."""
+    text = page.read_text(encoding="utf-8")
+    text = text.replace("%STRANDLINE_TITLE%", html.escape(title)).replace(
+        "%STRANDLINE_CONNECT%", html.escape(connect)
+    )
+    page.write_text(text, encoding="utf-8")
 
 
 def _swap(fresh: Path, target: Path) -> None:

@@ -32,7 +32,9 @@ def batches(path: str | Path, rows: int) -> Iterator[dict[str, list[Any]]]:
     try:
         yield from _parquet(path, rows) if path.suffix in (".parquet", ".pq") else _csv(path, rows)
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is unreadable: {error} (it must be CSV in UTF-8, .csv.gz, or .parquet)") from error
+        raise InputError(
+            f"{path} is unreadable: {error} (it must be CSV in UTF-8, .csv.gz, or .parquet)"
+        ) from error
 
 
 def _open(path: Path) -> TextIO:
@@ -66,7 +68,9 @@ def _parquet(path: Path, rows: int) -> Iterator[dict[str, list[Any]]]:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        raise InputError(f"{path}: reading Parquet needs pyarrow: pip install 'strandline[pack]'") from None
+        raise InputError(
+            f"{path}: reading Parquet needs pyarrow: pip install 'strandline[pack]'"
+        ) from None
     try:
         file = pq.ParquetFile(path)
     except pa.ArrowInvalid as error:
