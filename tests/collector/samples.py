@@ -1,4 +1,6 @@
-"""A small model that needs no ONNX: a reference of two columns and a prediction, its site, and reports about it."""
+"""A small model that needs no ONNX: a reference of two columns and a prediction, its site, and
+reports about it.
+"""
 
 from __future__ import annotations
 

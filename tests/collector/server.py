@@ -1,4 +1,6 @@
-"""A real collector in its own process, for tests: started on a free port, stopped or killed, its output shown on failure."""
+"""A real collector in its own process, for tests: started on a free port, stopped or killed, its
+output shown on failure.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,17 @@ from strandline.collector.keys import read_keys
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 
-_PROGRAM = "import json, sys; from strandline.collector.server import serve; serve(**json.loads(sys.argv[1]))"
+_PROGRAM = (
+    "import json, sys; from strandline.collector.server import serve; "
+    "serve(**json.loads(sys.argv[1]))"
+)
 
 
 class RunningCollector:
     """A context manager around `strandline.collector.serve` in a process of its own.
 
-    Parameters are those of `serve`. The port stays the same over `restart`, so that clients find the collector again. After an
-    exception in the body, everything the process wrote is printed.
+    Parameters are those of `serve`. The port stays the same over `restart`, so that clients find
+    the collector again. After an exception in the body, everything the process wrote is printed.
     """
 
     def __init__(self, db: Path, *, site: Path | None = None, **options: Any) -> None:

@@ -128,7 +128,7 @@ class Catalogue:
         if entry.reference.sha256 != report.reference:
             raise ProfileError(
                 f"reference {report.reference[:12]}… is not the one registered for {report.model} "
-                f"{report.version}, {entry.reference.sha256[:12]}…: pack changed data as a new version",
+                f"{report.version}, {entry.reference.sha256[:12]}…: new data need a new version",
                 unregistered=True,
             )
         try:

@@ -182,12 +182,9 @@ class Storage(Protocol):
         first: int | None,
         last: int | None,
         min_sessions: int,
-        feature: str | None = None,
+        newest: int | None = None,
     ) -> History:
-        """The windows that start in [first, last), oldest first;
-
-        `feature` limits the profiles that are read to one.
-        """
+        """The windows that start in [first, last), oldest first; at most the `newest` ones."""
 
     def quarantined(self, *, limit: int, model: tuple[str, str] | None = None) -> list[Quarantined]:
         """The newest reports in quarantine, or the oldest that wait for this (name, version) to be

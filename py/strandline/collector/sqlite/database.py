@@ -199,7 +199,7 @@ class SQLiteStorage:
         first: int | None,
         last: int | None,
         min_sessions: int,
-        feature: str | None = None,
+        newest: int | None = None,
     ) -> History:
         windows = []
         seen: set[bytes] = set()
@@ -209,19 +209,16 @@ class SQLiteStorage:
                 SELECT id, start, seconds, rows, reports, {_SESSIONS} FROM windows
                 WHERE model_id = ?1 AND start >= coalesce(?2, start)
                   AND start < coalesce(?3, start + 1)
-                ORDER BY start, seconds
+                ORDER BY start DESC, seconds DESC LIMIT coalesce(?4, -1)
                 """,
-                (model_id, first, last),
+                (model_id, first, last, newest),
             ).fetchall()
-            for window, start, seconds, total, reports, sessions in rows:
+            for window, start, seconds, total, reports, sessions in reversed(rows):
                 features: dict[str, str] = {}
                 if sessions >= min_sessions:
                     features |= db.execute(
-                        """
-                        SELECT feature, profile FROM window_features
-                        WHERE window_id = ?1 AND feature = coalesce(?2, feature)
-                        """,
-                        (window, feature),
+                        "SELECT feature, profile FROM window_features WHERE window_id = ?",
+                        (window,),
                     ).fetchall()
                     seen |= _column(
                         db, "SELECT session FROM window_sessions WHERE window_id = ?", window

@@ -1,0 +1,198 @@
+"""Questions about what was collected: which models, what drifted, how it went over time.
+
+Every answer is computed from windows that enough sessions have seen; the profiles of the others are
+not even read, so no difference of two answers can show them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from strandline.collector.clock import ClockError, parse
+from strandline.collector.profiles import Catalogue, Entry
+from strandline.collector.storage import History, Model, Storage, Totals, Window, open_storage
+from strandline.collector.windows import Windows
+from strandline.drift import FeatureDrift, Profile, Reference, compare
+
+MOST_WINDOWS = 1000
+"""of a series; ask for a range to see older ones"""
+
+
+class QueryError(ValueError):
+    """A question that can't be read."""
+
+
+class UnknownError(QueryError):
+    """A question about something that isn't there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked for: of the first model and its newest version unless they are named.
+
+    `start` and `end` are ISO 8601, and limit the answer to windows that start in [start, end).
+    """
+
+    model: str | None = None
+    version: str | None = None
+    start: str | None = None
+    end: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What one model version saw, merged over its shown windows, beside its reference.
+
+    `shown` and `hidden` are the windows that enough sessions have seen, and the others, whose
+    profiles are empty; `sessions` counts the different sessions of the shown ones.
+    """
+
+    model: str
+    version: str
+    reference: Reference
+    profile: Profile
+    drifts: tuple[FeatureDrift, ...]
+    shown: tuple[Window, ...]
+    hidden: tuple[Window, ...]
+    sessions: int
+
+    @property
+    def start(self) -> int | None:
+        """When the first shown window starts, Unix seconds."""
+        return min((window.start for window in self.shown), default=None)
+
+    @property
+    def end(self) -> int | None:
+        """When the last shown window ends, Unix seconds."""
+        return max((window.start + window.seconds for window in self.shown), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One window of a series; `profile` and `drifts` are `None` where it is hidden."""
+
+    window: Window
+    profile: Profile | None
+    drifts: tuple[FeatureDrift, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A registered version and what was stored for it."""
+
+    model: Model
+    reference: Reference
+    totals: Totals
+
+
+def load_comparison(
+    db_url: str,
+    model: str | None = None,
+    version: str | None = None,
+    *,
+    start: str | None = None,
+    end: str | None = None,
+    min_sessions: int,
+) -> Comparison:
+    """The comparison straight from a database, without a server.
+
+    The arguments are those of `Question`. Raises `StorageError` for the database, `QueryError` for
+    the question.
+    """
+    storage = open_storage(db_url, create=False)
+    try:
+        query = Query(storage, Catalogue(storage), min_sessions=min_sessions)
+        return query.comparison(Question(model, version, start, end))
+    finally:
+        storage.close()
+
+
+class Query:
+    """Answers from a storage; methods block, and may be called from any thread."""
+
+    def __init__(self, storage: Storage, catalogue: Catalogue, *, min_sessions: int) -> None:
+        self.min_sessions = min_sessions
+        self._storage = storage
+        self._catalogue = catalogue
+        self._windows = Windows()
+
+    def models(self) -> list[Known]:
+        """Every registered version, by name, oldest registration first."""
+        return [
+            Known(
+                model,
+                self._catalogue.entry(model).reference,
+                self._storage.totals(model.id, self.min_sessions),
+            )
+            for model in self._storage.models()
+        ]
+
+    def comparison(self, question: Question) -> Comparison:
+        """What one version saw. Raises `QueryError`."""
+        entry = self._entry(question)
+        history = self._history(entry, question)
+        shown = tuple(w for w in history.windows if w.sessions >= self.min_sessions)
+        hidden = tuple(w for w in history.windows if w.sessions < self.min_sessions)
+        profile = Profile.merge(
+            (self._windows.profile(entry, window) for window in shown), entry.reference
+        )
+        return Comparison(
+            model=entry.model.name,
+            version=entry.model.version,
+            reference=entry.reference,
+            profile=profile,
+            drifts=compare(entry.reference, profile),
+            shown=shown,
+            hidden=hidden,
+            sessions=history.sessions,
+        )
+
+    def series(self, question: Question, feature: str | None) -> tuple[Entry, list[Course]]:
+        """One version window by window, oldest first; the newest `MOST_WINDOWS` of the range.
+
+        Raises `QueryError`.
+        """
+        entry = self._entry(question)
+        if feature is not None and feature not in entry.reference:
+            name = f"{entry.model.name} {entry.model.version}"
+            raise UnknownError(f"{name} has no feature {feature!r}: /v1/models lists them")
+        windows = self._history(entry, question, MOST_WINDOWS).windows
+        return entry, [
+            Course(
+                window, self._windows.profile(entry, window), self._windows.drifts(entry, window)
+            )
+            if window.sessions >= self.min_sessions
+            else Course(window, None, None)
+            for window in windows
+        ]
+
+    def _entry(self, question: Question) -> Entry:
+        models = self._storage.models()
+        if not models:
+            raise UnknownError("no model is registered: start the collector with --site DIR")
+        name = models[0].name if question.model is None else question.model
+        versions = [model for model in models if model.name == name]
+        if not versions:
+            known = ", ".join(dict.fromkeys(model.name for model in models))
+            raise UnknownError(f"no model {name!r} is registered; there are: {known}")
+        if question.version is None:
+            return self._catalogue.entry(versions[-1])
+        for model in versions:
+            if model.version == question.version:
+                return self._catalogue.entry(model)
+        known = ", ".join(model.version for model in versions)
+        raise UnknownError(f"{name} has no version {question.version!r}; there are: {known}")
+
+    def _history(self, entry: Entry, question: Question, newest: int | None = None) -> History:
+        try:
+            first = None if question.start is None else parse(question.start)
+            last = None if question.end is None else parse(question.end)
+        except ClockError as error:
+            raise QueryError(str(error)) from None
+        return self._storage.history(
+            entry.model.id,
+            first=first,
+            last=last,
+            min_sessions=self.min_sessions,
+            newest=newest,
+        )

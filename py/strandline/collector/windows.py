@@ -1,0 +1,59 @@
+"""Profiles and comparisons of stored windows, remembered for as long as a window stays the same.
+
+Most windows of a history are over; a dashboard that asks again after every commit then costs only
+the windows that changed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from strandline.collector.profiles import Entry, profile_of
+from strandline.collector.storage import Window
+from strandline.drift import FeatureDrift, Profile, compare
+
+REMEMBERED = 1000
+
+_Key = tuple[int, int, int, int]
+
+
+@dataclass(slots=True)
+class _Held:
+    profile: Profile
+    drifts: tuple[FeatureDrift, ...] | None = None
+
+
+class Windows:
+    """Answers for windows by (model, start, length, reports): a changed window has more reports."""
+
+    def __init__(self, remembered: int = REMEMBERED) -> None:
+        self._remembered = remembered
+        self._held: OrderedDict[_Key, _Held] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def profile(self, entry: Entry, window: Window) -> Profile:
+        """The window's merged profile; not to be changed."""
+        return self._hold(entry, window).profile
+
+    def drifts(self, entry: Entry, window: Window) -> tuple[FeatureDrift, ...]:
+        """The window beside its reference."""
+        held = self._hold(entry, window)
+        if held.drifts is None:
+            held.drifts = compare(entry.reference, held.profile)
+        return held.drifts
+
+    def _hold(self, entry: Entry, window: Window) -> _Held:
+        key = (entry.model.id, window.start, window.seconds, window.reports)
+        with self._lock:
+            held = self._held.get(key)
+            if held is not None:
+                self._held.move_to_end(key)
+                return held
+        held = _Held(profile_of(entry.reference, window.features.items()))
+        with self._lock:
+            self._held[key] = held
+            while len(self._held) > self._remembered:
+                self._held.popitem(last=False)
+        return held
