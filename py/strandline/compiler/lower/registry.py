@@ -41,14 +41,18 @@ class Lowering(Protocol):
     def constant(self, dtype: DType, shape: Sequence[int], data: Any) -> str:
         """A new constant from a buffer or a flat sequence of scalars."""
 
-    def derived(self, key: tuple[Any, ...], make: Callable[[], tuple[DType, Sequence[int], Any]]) -> str:
+    def derived(
+        self, key: tuple[Any, ...], make: Callable[[], tuple[DType, Sequence[int], Any]]
+    ) -> str:
         """A constant computed from others (packed weights, a flattened forest), made once per session under `key`
         and shared by all its plans."""
 
     def codes(self, strings: Sequence[str]) -> list[int]:
         """The int32 codes by which the session knows these strings (interned once per session)."""
 
-    def emit(self, op: str, inputs: Sequence[str], outputs: Sequence[str], *params: int | float) -> None:
+    def emit(
+        self, op: str, inputs: Sequence[str], outputs: Sequence[str], *params: int | float
+    ) -> None:
         """Append one kernel call."""
 
     def alias(self, output: str, source: str) -> None:
