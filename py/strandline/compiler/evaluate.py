@@ -12,7 +12,7 @@ from strandline._lazy import np, numpy_loaded
 from strandline.compiler.builder import Builder
 from strandline.compiler.store import Store, constant_of
 from strandline.onnx.graph import Constant, Graph, Node
-from strandline.onnx.types import TensorType, int64
+from strandline.onnx.types import TensorType, float32, int64
 from strandline.onnx.types import string as string_type
 from strandline.ops.narrow import dtype_of
 from strandline.ops.registry import Info, Op, UnsupportedOperator
@@ -42,6 +42,8 @@ def evaluate(
 ) -> dict[str, Constant] | None:
     """The outputs of a node on constants; None when it takes NumPy, which is not there, or gives no
     tensors."""
+    if node.op == "Constant" and not node.domain:
+        return {node.outputs[0]: _literal(node)}
     infos = [None if c is None else Info(c.type, c) for c in inputs]
     types = infer(node, operator, infos)
     if types is not None:
@@ -58,6 +60,19 @@ def evaluate(
         for name, array in zip(node.outputs, arrays, strict=False)
         if name
     }
+
+
+def _literal(node: Node) -> Constant:
+    """The value in a Constant node's one attribute."""
+    (kind, value), *_ = node.attrs.items()
+    if kind == "value":
+        constant: Constant = value
+        return constant
+    shape = (len(value),) if kind.endswith("s") else ()
+    flat = list(value) if shape else [value]
+    if kind.startswith("value_string"):
+        return Constant(TensorType(string_type, shape), memoryview(b""), tuple(flat))
+    return constant_of(float32 if kind.startswith("value_float") else int64, shape, flat)
 
 
 def infer(node: Node, operator: Op, infos: Sequence[Info | None]) -> Sequence[TensorType] | None:

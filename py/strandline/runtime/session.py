@@ -79,10 +79,8 @@ class Session:
         results = self._run_prepared(feeds)
         if results is None:
             feeding.check_names(self.inputs, feeds)
-            if self._engine is None:
-                results = self._run_reference(feeds)
-            else:
-                results = self._run_engine(self._engine, feeds)
+            run = self._run_reference if self._engine is None else self._run_engine
+            results = run(feeds)
         named = dict(zip(self._output_names, results, strict=True))
         return named if outputs is None else feeding.select(named, outputs)
 
@@ -97,7 +95,9 @@ class Session:
         call = self._prepared.get(tuple((v.format, v.shape, v.c_contiguous) for v in views))
         return None if call is None else call.run(views)
 
-    def _run_engine(self, engine: Engine, feeds: Mapping[str, Any]) -> list[Any]:
+    def _run_engine(self, feeds: Mapping[str, Any]) -> list[Any]:
+        engine = self._engine
+        assert engine is not None
         strings = LocalStrings(engine.store.vocabulary)
         fed = [feeding.as_buffer(info, feeds[info.name], strings) for info in self.inputs]
         types = tuple(type_ for _, type_ in fed)

@@ -1,10 +1,32 @@
-"""Graph -> Graph: each pass pure and idempotent, none knows a shape."""
+"""Graph -> Graph: each pass pure and idempotent; none knows a run's shapes."""
 
 from __future__ import annotations
 
+from strandline.compiler.passes.batchnorm import fold_batchnorm
+from strandline.compiler.passes.clean import remove_identities
+from strandline.compiler.passes.dead import remove_dead
+from strandline.compiler.passes.fold import fold_constants
+from strandline.compiler.passes.fuse import fuse_activation, fuse_bias
 from strandline.compiler.store import Store
 from strandline.onnx.graph import Graph
 
+__all__ = [
+    "fold_batchnorm",
+    "fold_constants",
+    "fuse_activation",
+    "fuse_bias",
+    "optimise",
+    "remove_dead",
+    "remove_identities",
+]
+
 
 def optimise(graph: Graph, store: Store) -> Graph:
-    return graph
+    """All passes, in the order in which they feed each other."""
+    graph = remove_dead(graph)
+    graph = remove_identities(graph)
+    graph = fold_constants(graph, store)
+    graph = fold_batchnorm(graph, store)
+    graph = fuse_bias(graph)
+    graph = fuse_activation(graph)
+    return remove_dead(graph)

@@ -1,0 +1,65 @@
+"""What the passes share: who uses a value, who makes it, and arithmetic on constants."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from strandline.compiler.evaluate import evaluate
+from strandline.compiler.store import Store, constant_of
+from strandline.onnx.graph import Constant, Graph, Node
+from strandline.onnx.names import used
+from strandline.onnx.types import DType, int64
+from strandline.ops.registry import find
+
+
+class Uses:
+    """For each value how often it is used, and which node makes it."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.count = Counter(name for node in graph.nodes for name in used(node))
+        self.count.update(info.name for info in graph.outputs)
+        self.maker = {name: node for node in graph.nodes for name in node.outputs if name}
+
+    def only(self, name: str) -> Node | None:
+        """The node that makes `name` if it is used just once, else None."""
+        return self.maker.get(name) if self.count[name] == 1 else None
+
+
+class Arithmetic:
+    """ONNX operators on constants; every method gives None when one of its operands is None."""
+
+    def __init__(self, opsets: Mapping[str, int], store: Store) -> None:
+        self._opsets = opsets
+        self._store = store
+
+    def __call__(self, op: str, *operands: Constant | None) -> Constant | None:
+        """The result of `op` on constants; None when it cannot be computed here."""
+        if any(operand is None for operand in operands):
+            return None
+        names = tuple(f"operand/{i}" for i in range(len(operands)))
+        node = Node(op, names, ("result",))
+        made = evaluate(
+            node, find(node, self._opsets), operands, self._opsets.get("", 1), self._store
+        )
+        return None if made is None else made["result"]
+
+    def reshape(self, value: Constant | None, shape: Sequence[int]) -> Constant | None:
+        """The same elements in another shape."""
+        if value is None:
+            return None
+        return self("Reshape", value, constant_of(int64, (len(shape),), list(shape)))
+
+
+def scalar(dtype: DType, value: float) -> Constant:
+    """A constant of one element."""
+    return constant_of(dtype, (), [value])
+
+
+def number(constant: Constant | None) -> float | None:
+    """The element of a constant that has just one; None for all others."""
+    if constant is None or constant.type.size != 1 or constant.strings:
+        return None
+    value: Any = constant.flat()[0]
+    return float(value)
