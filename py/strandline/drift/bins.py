@@ -14,6 +14,9 @@ from collections.abc import Sequence
 from math import inf, isfinite, nextafter
 from typing import Final
 
+OUTER_PARTS: Final = (0.1, 0.25, 0.5)
+"""where the first and the last share are cut again, from the outside in"""
+
 TAIL_DECADES: Final = range(-1, 4)
 """exponents of ten times the reference's range at which the tails are cut"""
 
@@ -25,8 +28,8 @@ def quantile_cuts(values: Sequence[float], bins: int) -> tuple[float, ...]:
     if not values:
         return ()
     low, high = values[0], values[-1]
-    inner = _inner_cuts(values, bins)
-    return tuple(sorted(inner | {low, nextafter(high, inf)} | _tails(low, high)))
+    cuts = _inner_cuts(values, bins) | {low, nextafter(high, inf)} | _tails(low, high)
+    return tuple(sorted(filter(isfinite, cuts)))
 
 
 def log_cuts(low: float, high: float, per_decade: int) -> tuple[float, ...]:
@@ -52,7 +55,7 @@ def _inner_cuts(values: Sequence[float], bins: int) -> set[float]:
         cuts |= {values[first], nextafter(values[first], inf)}
         cuts |= _even_cuts(values, start, first, bins)
         start = last
-    return cuts | _even_cuts(values, start, n, bins)
+    return cuts | _even_cuts(values, start, n, bins) | _outer_cuts(values, bins)
 
 
 def _atoms(values: Sequence[float], bins: int) -> list[tuple[int, int]]:
@@ -95,8 +98,15 @@ def _even_cuts(values: Sequence[float], start: int, stop: int, bins: int) -> set
     return {values[start + (stop - start) * k // pieces] for k in range(1, pieces)}
 
 
+def _outer_cuts(values: Sequence[float], bins: int) -> set[float]:
+    """Cuts inside the first and the last share: where values thin out, bins of equal mass are wide."""
+    n = len(values)
+    depths = [int(part * n / bins) for part in OUTER_PARTS]
+    return {values[depth] for depth in depths} | {values[n - 1 - depth] for depth in depths}
+
+
 def _tails(low: float, high: float) -> set[float]:
     width = high - low if high > low else max(abs(low), 1.0)
     steps = [width * 10.0**decade for decade in TAIL_DECADES]
     tails = {low - step for step in steps} | {nextafter(high, inf) + step for step in steps}
-    return {cut for cut in tails if isfinite(cut) and not low <= cut <= high}
+    return {cut for cut in tails if not low <= cut <= high}

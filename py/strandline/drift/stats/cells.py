@@ -34,14 +34,14 @@ def cells(feature: Feature, current: Tally) -> Cells:
 
 @lru_cache(maxsize=2048)
 def groups(reference: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
-    """Ranges of adjacent bins, each with at least about 1/`GROUPS` of the reference."""
+    """Ranges of adjacent bins, each with about 1/`GROUPS` or more of the reference."""
     share = sum(reference) / GROUPS
     ranges: list[tuple[int, int]] = []
     start, mass, left = 0, 0, sum(reference)
     for i, count in enumerate(reference):
         mass += count
         left -= count
-        if mass >= share * (1 - 1e-9) and left >= share / 2:
+        if mass >= share * 0.9 and left >= share / 2:
             ranges.append((start, i + 1))
             start, mass = i + 1, 0
     ranges.append((start, len(reference)))
@@ -55,7 +55,7 @@ def pooled(table: Sequence[tuple[int, int]]) -> Cells:
     Which cells are pooled depends on the totals of both samples only, so that a test given those
     totals stays valid.
     """
-    n, m = (sum(column) for column in zip(*table, strict=True))
+    n, m = totals(table)
     least = LEAST_EXPECTED * (n + m) / min(n, m)
     whole: Cells = []
     r = c = 0
@@ -64,13 +64,15 @@ def pooled(table: Sequence[tuple[int, int]]) -> Cells:
         if r + c >= least:
             whole.append((r, c))
             r = c = 0
+    if r + c and whole:
+        last = whole.pop()
+        whole.append((last[0] + r, last[1] + c))
     return whole or [(n, m)]
 
 
-def shares(table: Sequence[tuple[int, int]]) -> list[tuple[float, float]]:
-    """Shares of either sample per cell; a cell empty in one sample only counts as half a row there."""
-    n, m = (sum(column) for column in zip(*table, strict=True))
-    return [((r or 0.5) / n, (c or 0.5) / m) for r, c in table if r or c]
+def totals(table: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """(reference, current) rows in all cells."""
+    return sum(r for r, _ in table), sum(c for _, c in table)
 
 
 def effective_n(n: int, m: int) -> float:

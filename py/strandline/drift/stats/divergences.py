@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import log, sqrt
 
 from strandline.drift.features import Feature
-from strandline.drift.stats.cells import cells, effective_n, pooled, shares
+from strandline.drift.stats.cells import Cells, cells, effective_n, pooled, totals
 from strandline.drift.stats.special import chi2_sf
 from strandline.drift.stats.statistic import Statistic, statistic
 from strandline.drift.tally import Tally
@@ -21,7 +21,7 @@ def psi(feature: Feature, current: Tally) -> Statistic:
     chi-square distributed, which gives the p-value; cells are pooled for it where few rows are
     expected. References: Yurdakul (2018).
     """
-    return _from_cells("psi", feature, current, _jeffreys, 1.0, 0.1)
+    return _from_cells("psi", feature, current, _jeffreys, 1.0, 0.1, binned=True)
 
 
 @statistic("numeric", "categorical")
@@ -32,26 +32,30 @@ def jensenshannon(feature: Feature, current: Tally) -> Statistic:
     A binned definition, in the cells of `psi`. Without drift 8·ln 2·nm/(n+m) times its square is
     about chi-square distributed. References: Lin (1991); Endres & Schindelin (2003).
     """
-    return _from_cells("jensenshannon", feature, current, _jensen_shannon, 8.0, 0.1, distance=True)
+    binned = feature.kind == "numeric"
+    return _from_cells(
+        "jensenshannon", feature, current, _jensen_shannon, 8.0, 0.1, binned=binned, root=True
+    )
 
 
 def _from_cells(
     method: str,
     feature: Feature,
     current: Tally,
-    divergence: Callable[[Sequence[tuple[float, float]]], float],
+    divergence: Callable[[Cells], float],
     scale: float,
     floor: float,
     *,
-    distance: bool = False,
+    binned: bool,
+    root: bool = False,
 ) -> Statistic:
     """`divergence` is in nats and, times `scale`·nm/(n+m), asymptotically chi-square distributed."""
     table = cells(feature, current)
-    value = divergence(shares(table))
-    if distance:
-        value = sqrt(value / log(2))
+    value = divergence(table)
     few = pooled(table)
-    tested = scale * effective_n(feature.tally.n, current.n) * divergence(shares(few))
+    tested = scale * effective_n(feature.tally.n, current.n) * divergence(few)
+    if root:
+        value = sqrt(value / log(2))
     p_value = chi2_sf(tested, len(few) - 1) if len(few) > 1 else 1.0
     return Statistic(
         method=method,
@@ -63,14 +67,21 @@ def _from_cells(
         effect=value,
         effect_high=value,
         floor=floor,
-        binned=True,
+        binned=binned,
     )
 
 
-def _jeffreys(table: Sequence[tuple[float, float]]) -> float:
-    return sum((q - p) * log(q / p) for p, q in table)
+def _jeffreys(table: Cells) -> float:
+    """Of shares, where a cell that one sample lacks counts as half a row there."""
+    n, m = totals(table)
+    halved = [((r or 0.5) / n, (c or 0.5) / m) for r, c in table if r or c]
+    return sum((q - p) * log(q / p) for p, q in halved)
 
 
-def _jensen_shannon(table: Sequence[tuple[float, float]]) -> float:
-    total = sum(p * log(2 * p / (p + q)) + q * log(2 * q / (p + q)) for p, q in table) / 2
-    return max(0.0, total)
+def _jensen_shannon(table: Cells) -> float:
+    n, m = totals(table)
+    total = 0.0
+    for r, c in table:
+        p, q = r / n, c / m
+        total += (p * log(2 * p / (p + q)) if r else 0.0) + (q * log(2 * q / (p + q)) if c else 0.0)
+    return max(0.0, total / 2)

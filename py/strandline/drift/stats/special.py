@@ -16,7 +16,7 @@ def kolmogorov_sf(x: float) -> float:
 
     References: Kolmogorov (1933); the two series are theta functions of each other.
     """
-    if x <= 0:
+    if x < 0.05:
         return 1.0
     if x < 1.18:
         t = exp(-(pi**2) / (8 * x * x))

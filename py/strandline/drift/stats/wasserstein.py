@@ -105,14 +105,15 @@ def _p_value(feature: NumericFeature, current: NumericTally) -> float:
     ]
     points = _thinned(points)
     xs = [reference.minimum, *(cut for cut, _, _ in points), reference.maximum]
-    spans = [(b - a) / 2 for a, b in zip(xs, xs[2:], strict=False)]
+    width = reference.maximum - reference.minimum
+    if not points or not 0 < width < inf:
+        # Nothing to move over: what is left is whether values are the same.
+        return ks(feature, current).p_value or 0.0
+    spans = [(b - a) / width / 2 for a, b in zip(xs, xs[2:], strict=False)]
     shares = [(r + c) / total for _, r, c in points]
     observed = sum(v * abs(r / n - c / m) for v, (_, r, c) in zip(spans, points, strict=True))
     sds = [v * sqrt(f * (1 - f)) for v, f in zip(spans, shares, strict=True)]
     mean = sum(sds) * sqrt(2 / pi)
-    if not mean > 0:
-        # The reference is constant: there is nothing to move over, only whether values are the same.
-        return ks(feature, current).p_value or 0.0
     variance = 0.0
     for j, f in enumerate(shares):
         variance += sds[j] ** 2 * (1 - 2 / pi)
