@@ -7,6 +7,9 @@
 #include "tile.h"
 #include "walk.h"
 
+#define SCRATCH (192 * 192) /* floats, the same for all instruction sets */
+#define MC (SCRATCH / KC / MR * MR)
+
 extern const int64_t SL_NAME(sl_panel);
 const int64_t SL_NAME(sl_panel) = NR;
 
@@ -50,8 +53,8 @@ static const char *run_pack(const sl_call *call) {
 
 /* gemm_f32: M, N, K, row stride of A, bias row stride, bias column stride (0 or 1), activation, its
  * a and b, batch rank, batch dims, batch strides of A (elements), of B (matrices). Inputs A, packed
- * B, bias or absent, residual (as C) or absent; outputs C and, when A is to be packed, a scratch of
- * ceil(M / MR) * MR * KC floats or more (`sl_scratch_a`). */
+ * B, bias or absent, residual (as C) or absent; outputs C and, where A is to be packed, a scratch
+ * of 36864 floats. */
 enum { M, N, K, A_ROW, BIAS_ROW, BIAS_COL, ACTIVATION, BATCH_RANK = ACTIVATION + 3, BATCH };
 
 static const char *check_gemm(const sl_args *a) {
@@ -86,9 +89,7 @@ static const char *check_gemm(const sl_args *a) {
         SL_TRY(sl_reaches(&a->in[2], area, steps, 2, 0, 4), "the bias is too small");
     }
     SL_TRY(!sl_present(&a->in[3]) || sl_holds(&a->in[3], c_size, 4), "the residual is too small");
-    SL_TRY(!sl_present(&a->out[1]) ||
-               sl_holds(&a->out[1], sl_size3((p[M] + MR - 1) / MR, MR, KC), 4),
-           "the scratch is too small");
+    SL_TRY(!sl_present(&a->out[1]) || sl_holds(&a->out[1], SCRATCH, 4), "the scratch is too small");
     return NULL;
 }
 
@@ -137,20 +138,27 @@ static void gemm(size_t m, size_t n, size_t k, const float *a, size_t a_row, con
         gemv(n, k, a, b, c, e);
         return;
     }
-    /* k in blocks, so that a panel's block stays in the first cache while the rows pass. */
+    /* k in blocks, so that a panel's block stays in the first cache while the rows pass; with a
+     * scratch also the rows, packed, so that they stay in the second one. */
+    const bool packed = scratch && m > MR;
+    const size_t height = packed ? MC : m;
     size_t done = 0;
     do {
         const size_t depth = m <= MR ? k : smaller(KC, k - done);
         const bool last = done + depth >= k;
-        const bool packed = scratch && m > MR;
-        if (packed) SL_NAME(sl_pack_a)(m, depth, a + done, a_row, scratch);
-        for (size_t j = 0; j < n; j += NR) {
-            const float *panel = b + j * k + done * NR;
-            for (size_t i = 0; i < m; i += MR) {
-                const epilogue here = sl_epilogue_at(e, i, j, n);
-                const float *rows = packed ? scratch + i * depth : a + i * a_row + done;
-                SL_NAME(sl_tile)(smaller(MR, m - i), smaller(NR, n - j), depth, rows, a_row, packed,
-                                 panel, NR, c + i * n + j, n, done == 0, last ? &here : NULL);
+        for (size_t top = 0; top < m; top += height) {
+            const size_t bottom = smaller(top + height, m);
+            if (packed)
+                SL_NAME(sl_pack_a)(bottom - top, depth, a + top * a_row + done, a_row, scratch);
+            for (size_t j = 0; j < n; j += NR) {
+                const float *panel = b + j * k + done * NR;
+                for (size_t i = top; i < bottom; i += MR) {
+                    const epilogue here = sl_epilogue_at(e, i, j, n);
+                    const float *rows = packed ? scratch + (i - top) * depth : a + i * a_row + done;
+                    SL_NAME(sl_tile)(smaller(MR, m - i), smaller(NR, n - j), depth, rows, a_row,
+                                     packed, panel, NR, c + i * n + j, n, done == 0,
+                                     last ? &here : NULL);
+                }
             }
         }
         done += depth;

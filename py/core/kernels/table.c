@@ -2,7 +2,8 @@
  * sets. */
 #include "kernel.h"
 
-#define FAMILIES(X) X(sl_copy) X(sl_unary) X(sl_binary) X(sl_gemm)
+#define FAMILIES(X)                                                                                \
+    X(sl_copy) X(sl_unary) X(sl_binary) X(sl_cast) X(sl_gather) X(sl_reduce) X(sl_rank) X(sl_gemm)
 
 #define DECLARE(name) extern const sl_kernel SL_NAME(name)[];
 FAMILIES(DECLARE)

@@ -1,17 +1,29 @@
 """From nodes to kernel calls: one module per family, each function registered by `@lower`.
 
-Which kernel serves which shape is decided here and nowhere else. Importing the package fills the table: every
-module of this folder is imported, so that a new family needs no entry anywhere.
+Which kernel serves which shape is decided here and nowhere else. Importing the package fills the table.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-
+from strandline.compiler.lower import (
+    binary,
+    copy,
+    gather,
+    linear,
+    reduction,
+    unary,
+)
 from strandline.compiler.lower.registry import Instr, Lowering, lower, rule_for
 
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
-
-__all__ = ["Instr", "Lowering", "lower", "rule_for"]
+__all__ = [
+    "Instr",
+    "Lowering",
+    "binary",
+    "copy",
+    "gather",
+    "linear",
+    "lower",
+    "reduction",
+    "rule_for",
+    "unary",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from strandline.compiler.lower.half import narrow_output, wide_output, widened
+from strandline.compiler.lower.half import as_type, narrow_output, wide_output, widened
 from strandline.compiler.lower.layout import MAX_RANK, broadcast, code, contiguous, merge
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.compiler.lower.unary import apply
@@ -80,16 +80,15 @@ def mod(node: Node, low: Lowering) -> bool:
 
 @lower("Pow")
 def power(node: Node, low: Lowering) -> bool:
-    """Squares and roots by themselves; the general power only of one type."""
-    base, exponent = (low.type(n).dtype for n in node.inputs)
-    if not base.is_float or _old_axis(node, low):
+    """Squares and roots by themselves."""
+    if not low.type(node.inputs[0]).dtype.is_float or _old_axis(node, low):
         return False
     constant = low.value(node.inputs[1])
     same_shape = low.type(node.inputs[0]).shape == low.type(node.outputs[0]).shape
     simple = None
     if constant is not None and constant.type.size == 1 and same_shape:
         simple = {2: "mul", 0.5: "sqrt", -1: "reciprocal"}.get(constant.flat()[0])
-    if simple is None and (base is not exponent or not _fits(low, node.inputs, node.outputs[0])):
+    if simple is None and not _fits(low, node.inputs, node.outputs[0]):
         return False
     (x,) = widened(low, node.inputs[:1])
     y = wide_output(low, node.outputs[0])
@@ -98,7 +97,7 @@ def power(node: Node, low: Lowering) -> bool:
     elif simple is not None:
         apply(low, simple, x, y)
     else:
-        pair(low, "pow", x, widened(low, node.inputs)[1], y)
+        pair(low, "pow", x, as_type(low, node.inputs[1], low.type(x).dtype), y)
     narrow_output(low, y, node.outputs[0])
     return True
 

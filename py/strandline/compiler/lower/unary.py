@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from strandline.compiler.lower.half import cast, narrow_output, wide_output, widened
-from strandline.compiler.lower.layout import code, is_half
+from strandline.compiler.lower.layout import code
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.onnx.graph import Node
-from strandline.onnx.types import bool_, float32
 
 Params = Callable[[Mapping[str, Any]], tuple[float, float]]
 
@@ -29,6 +28,10 @@ def _alpha_beta(attrs: Mapping[str, Any]) -> tuple[float, float]:
 
 def _alpha_gamma(attrs: Mapping[str, Any]) -> tuple[float, float]:
     return float(attrs["alpha"]), float(attrs["gamma"])
+
+
+def _shrink(attrs: Mapping[str, Any]) -> tuple[float, float]:
+    return float(attrs["lambd"]), float(attrs["bias"])
 
 
 _REAL: dict[str, tuple[str, Params]] = {
@@ -53,6 +56,7 @@ _REAL: dict[str, tuple[str, Params]] = {
     "Mish": ("mish", _none),
     "Swish": ("swish", _alpha),
     "ThresholdedRelu": ("thresholded_relu", _alpha),
+    "Shrink": ("shrink", _shrink),
     "Sin": ("sin", _none),
     "Cos": ("cos", _none),
     "Tan": ("tan", _none),
@@ -73,6 +77,18 @@ def apply(low: Lowering, op: str, source: str, target: str, a: float = 0.0, b: f
     type_ = low.type(source)
     zero: int | float = 0.0 if type_.dtype.is_float else 0
     low.emit(op, (source,), (target,), code(type_.dtype), type_.size, a or zero, b or zero)
+
+
+@lower("Activation", domain="strandline")
+def activation(node: Node, low: Lowering) -> bool:
+    """An activation by the kernel's own name, as the fusing passes leave it."""
+    op = low.attrs["activation"]
+    if not low.type(node.inputs[0]).dtype.is_float:
+        return False
+    if op == "none":
+        low.alias(node.outputs[0], node.inputs[0])
+        return True
+    return _wide(node, low, op, float(low.attrs["a"]), float(low.attrs["b"]))
 
 
 def _wide(node: Node, low: Lowering, op: str, a: float, b: float) -> bool:
@@ -182,24 +198,3 @@ def cast_(node: Node, low: Lowering) -> bool:
     else:
         cast(low, node.inputs[0], node.outputs[0])
     return True
-
-
-@lower("Shrink")
-def shrink(node: Node, low: Lowering) -> bool:
-    """x + bias below -lambd, x - bias above lambd, 0 between: exact in terms of two tests."""
-    x = low.type(node.inputs[0])
-    if x.dtype is not float32:
-        return False
-    low.emit(
-        "shrink",
-        node.inputs[:1],
-        node.outputs,
-        code(x.dtype),
-        x.size,
-        float(low.attrs["lambd"]),
-        float(low.attrs["bias"]),
-    )
-    return True
-
-
-__all__ = ["apply", "bool_", "is_half"]
