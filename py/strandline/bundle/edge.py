@@ -14,9 +14,7 @@ from strandline.bundle.errors import InputError
 from strandline.bundle.manifest import Manifest
 from strandline.bundle.pipeline import Pipeline, verified
 from strandline.drift import Profile, Reference, result
-
-LATENCY = "latency_ms"
-"""The system feature: milliseconds per row, one observation per call."""
+from strandline.drift.reference import LATENCY
 
 REPORT_SCHEMA = "strandline.report/1"
 
@@ -41,7 +39,6 @@ class Edge:
         self._clock = clock
         self._total = Profile(self.reference)
         self._window = Profile(self.reference)
-        self._rows = 0
         self._pending = 0
 
     def predict_columns(self, columns: dict[str, list[Any]]) -> tuple[dict[str, list[Any]], float]:
@@ -53,8 +50,8 @@ class Edge:
         features = {f.name: columns[f.name] for f in self.manifest.features}
         batch = Profile(self.reference)
         batch.update({**features, **predictions, LATENCY: [ms / n]})
-        self._total, self._window = self._total + batch, self._window + batch
-        self._rows += n
+        self._total += batch
+        self._window += batch
         self._pending += n
         return predictions, ms
 
@@ -71,11 +68,8 @@ class Edge:
         return self._answer(read_csv(text))
 
     def drift(self) -> str:
-        """The profile since the start beside the reference, as JSON for plots and numbers."""
-        return json.dumps(
-            {"rows": self._rows, "features": result(self.reference, self._total)["features"]},
-            ensure_ascii=False,
-        )
+        """What was seen since the start beside the reference, as JSON of the schema ``drift-1``."""
+        return json.dumps(result(self.reference, self._total), ensure_ascii=False, allow_nan=False)
 
     def pending(self) -> int:
         """Rows in the open window."""

@@ -114,36 +114,61 @@ def _feed(value: ValueInfo, columns: Sequence[str]) -> Feed:
 def outputs_of(
     results: Mapping[str, Any], classes: Mapping[str, Classes], n: int, taken: Collection[str] = ()
 ) -> tuple[Output, ...]:
-    """Names for what the model gave on `n` rows (see `Pipeline.results`): `label`, `probability:<class>`, `prediction`,
-    else the model's own; one that is `taken` by a feature gets `predicted_` before it."""
-    for name, rows in results.items():
-        if not isinstance(rows, list) or len(rows) != n:
-            raise PackError(
-                f"output {name!r} does not have one row per row of input: only such outputs can be shown and watched; "
-                f"change them in a --preprocess module's after()"
-            )
+    """Names for what the model gave on `n` rows (see `Pipeline.results`).
+
+    `label`, `probability:<class>` or `prediction` where that is clear, else the model's own names; one
+    that is `taken` by a feature gets `predicted_` before it. Raises PackError.
+    """
+    _check_rows(results, n)
     labels = [k for k, rows in results.items() if isinstance(_scalar(rows[0]), str | int)]
     known = classes.get(labels[0], ()) if labels else ()
     if not known and labels:
         known = tuple(sorted({_scalar(r) for r in results[labels[0]]}))
     singles = [k for k, rows in results.items() if k not in labels and _scalar(rows[0]) is not None]
+    many = len(results) - len(labels) > 1
     outputs: list[Output] = []
     for name, rows in results.items():
         if name in labels:
             outputs.append(Output("label" if len(labels) == 1 else name, "categorical", name))
         elif name in singles:
-            outputs.append(
-                Output("prediction" if len(singles) == 1 and not labels else name, "numeric", name)
-            )
+            alone = len(singles) == 1 and not labels
+            outputs.append(Output("prediction" if alone else name, "numeric", name))
         else:
-            outputs += _columns(
-                name, rows[0], classes.get(name) or known, multiple=len(results) - len(labels) > 1
+            outputs += _columns(name, rows[0], classes.get(name) or known, multiple=many)
+    return _distinct(outputs, taken)
+
+
+def outputs_as_named(
+    results: Mapping[str, Any], n: int, taken: Collection[str] = ()
+) -> tuple[Output, ...]:
+    """Outputs by the names that a preprocess module's `after` gave them, one value per row each."""
+    _check_rows(results, n)
+    outputs = []
+    for name, rows in results.items():
+        value = _scalar(rows[0])
+        if not isinstance(value, str | int | float):
+            raise PackError(
+                f"after() gave {name!r} as {type(rows[0]).__name__}s: give one value per row"
             )
-    outputs = [replace(o, name=f"predicted_{o.name}") if o.name in taken else o for o in outputs]
-    names = [o.name for o in outputs]
+        outputs.append(Output(name, "numeric" if isinstance(value, float) else "categorical", name))
+    return _distinct(outputs, taken)
+
+
+def _check_rows(results: Mapping[str, Any], n: int) -> None:
+    for name, rows in results.items():
+        if not isinstance(rows, list) or len(rows) != n:
+            raise PackError(
+                f"output {name!r} does not have one row per row of input: only such outputs can be "
+                f"shown and watched; change them in a --preprocess module's after()"
+            )
+
+
+def _distinct(outputs: Sequence[Output], taken: Collection[str]) -> tuple[Output, ...]:
+    fresh = [replace(o, name=f"predicted_{o.name}") if o.name in taken else o for o in outputs]
+    names = [o.name for o in fresh]
     if len(set(names)) < len(names):
         raise PackError(f"two outputs would have the same name: {_names(names)}")
-    return tuple(outputs)
+    return tuple(fresh)
 
 
 def _columns(name: str, row: Any, classes: Classes, *, multiple: bool) -> list[Output]:

@@ -20,7 +20,7 @@ from strandline.bundle import site
 from strandline.bundle.errors import PackError
 from strandline.bundle.inspect import Classes, check_inputs, classes_of, read_model
 from strandline.bundle.manifest import Collector, Feature, File, Manifest, Output, Window
-from strandline.bundle.mapping import feeds_of, outputs_of
+from strandline.bundle.mapping import feeds_of, outputs_as_named, outputs_of
 from strandline.bundle.pipeline import Pipeline, Read, doubles, load_preprocess, verified
 from strandline.bundle.tables import read_table
 from strandline.drift import Reference
@@ -191,7 +191,9 @@ def _outputs(
         results = pipeline.results(parsed, n)
     except FeedError as error:
         raise PackError(f"the model does not take the reference's columns: {error}") from error
-    return outputs_of(results, {} if pipeline.has_after else classes, n, taken=few)
+    if pipeline.has_after:
+        return outputs_as_named(results, n, taken=few)
+    return outputs_of(results, classes, n, taken=few)
 
 
 def _reference(
@@ -199,7 +201,7 @@ def _reference(
 ) -> Reference:
     """The frozen reference: features as they were given, outputs as the model predicts them."""
     features = {f.name: columns[f.name] for f in draft.features}
-    watched = [*draft.features, *draft.outputs]
+    watched: tuple[Feature | Output, ...] = (*draft.features, *draft.outputs)
     return Reference.from_columns(
         {**features, **predictions},
         kinds={w.name: cast("Kind", w.kind) for w in watched},

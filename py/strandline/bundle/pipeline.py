@@ -12,6 +12,7 @@ from typing import Any
 from strandline.bundle.errors import InputError
 from strandline.bundle.manifest import Feed, Manifest, ManifestError, Output
 from strandline.drift import columns as cells
+from strandline.drift.columns import Column
 from strandline.runtime import Session
 
 ROWS_PER_RUN = 4096
@@ -198,7 +199,7 @@ def _call(name: str, function: Callable[..., Any], *arguments: Any) -> Mapping[s
     return result
 
 
-def doubles(column: Sequence[Any]) -> array[float]:
+def doubles(column: Column) -> array[float]:
     """A column as doubles; NaN where a cell is missing or can't be read as a number."""
     values: Any = cells.numbers(column).values
     if isinstance(values, array) and values.typecode == "d":
@@ -206,7 +207,7 @@ def doubles(column: Sequence[Any]) -> array[float]:
     return array("d", values.tolist() if hasattr(values, "tolist") else memoryview(values).tolist())
 
 
-def strings(column: Sequence[Any]) -> list[str]:
+def strings(column: Column) -> list[str]:
     """A column as text; "" where a cell is missing."""
     return [cell or "" for cell in cells.texts(column)]
 
@@ -222,7 +223,8 @@ def _tensor(feed: Feed, columns: Columns, n: int, rank: int) -> Any:
     for j, name in enumerate(feed.columns):
         data[j::k] = _converted(feed, name, columns[name])
     view = memoryview(data).cast("B")
-    return view.cast(_FORMATS[feed.dtype], (n,) if rank == 1 else (n, k))
+    shape = (n,) if rank == 1 else (n, k)
+    return view.cast(_FORMATS[feed.dtype], shape)  # type: ignore[call-overload]
 
 
 def _converted(feed: Feed, name: str, column: Sequence[float]) -> array[Any]:
