@@ -116,7 +116,7 @@ def _pad(inputs: Inputs, attrs: Attrs, n: int) -> Types | None:
 
 
 def _pad_array(
-    x: Array, pads: tuple[int, ...], axes: tuple[int, ...], mode: str, fill: Any
+    x: Array, pads: tuple[int, ...], axes: tuple[int, ...], mode: Any, fill: Any
 ) -> Array:
     chosen = axes or tuple(range(x.ndim))
     before, after = [0] * x.ndim, [0] * x.ndim

@@ -112,23 +112,23 @@ def svm_classifier(
 ) -> tuple[Array, Array]:
     """One-against-one: every pair of classes votes; with Platt's parameters the votes become
     probabilities."""
-    data = table(x, np.float32)
+    data = table(x, np.float64)
     labels = class_labels(classlabels_strings, classlabels_ints)
-    shifts = np.asarray(rho, np.float32)
+    shifts = np.asarray(rho, np.float64)
     counts = ints(vectors_per_class)
+    scores: Array
     if not counts:
-        weights = np.asarray(coefficients, np.float32).reshape(len(labels), -1)
+        weights = np.asarray(coefficients, np.float64).reshape(len(labels), -1)
         scores = _kernel(data, weights, kernel_type, kernel_params) + shifts[0]
-        return labels[np.argmax(scores, axis=1)], transformed(scores, post_transform).astype(
-            np.float32
-        )
+        chosen = labels[np.argmax(scores, axis=1)]
+        return chosen, transformed(scores, post_transform).astype(np.float32)
     classes, total = len(counts), sum(counts)
-    vectors = np.asarray(support_vectors, np.float32).reshape(total, -1)
-    weights = np.asarray(coefficients, np.float32).reshape(classes - 1, total)
+    vectors = np.asarray(support_vectors, np.float64).reshape(total, -1)
+    weights = np.asarray(coefficients, np.float64).reshape(classes - 1, total)
     kernel = _kernel(data, vectors, kernel_type, kernel_params)
     begin = np.concatenate(([0], np.cumsum(counts)))
     pairs = [(i, j) for i in range(classes) for j in range(i + 1, classes)]
-    margins = np.empty((len(data), len(pairs)), np.float32)
+    margins = np.empty((len(data), len(pairs)))
     votes = np.zeros((len(data), classes), np.int64)
     for p, (i, j) in enumerate(pairs):
         a, b = slice(begin[i], begin[i + 1]), slice(begin[j], begin[j + 1])
@@ -137,18 +137,17 @@ def svm_classifier(
         votes[:, i] += wins
         votes[:, j] += ~wins
     if prob_a is not None and len(prob_a):
-        slope, shift = (np.asarray(v, np.float32) for v in (prob_a, prob_b))
+        slope, shift = (np.asarray(v, np.float64) for v in (prob_a, prob_b))
         fitted = np.clip(1 / (1 + np.exp(margins * slope + shift)), 1e-7, 1 - 1e-7)
-        scores = np.empty((len(data), classes), np.float32)
-        for row, values in enumerate(fitted.astype(np.float64)):
+        scores = np.empty((len(data), classes))
+        for row, values in enumerate(fitted):
             pairwise = np.zeros((classes, classes))
             for p, (i, j) in enumerate(pairs):
                 pairwise[i, j], pairwise[j, i] = values[p], 1 - values[p]
             scores[row] = _couple(pairwise)
-        return labels[np.argmax(scores, axis=1)], transformed(scores, post_transform).astype(
-            np.float32
-        )
+    elif classes == 2:
+        scores = np.hstack((-margins, margins))
+    else:
+        scores = margins
     chosen = labels[np.argmax(votes, axis=1)]
-    if classes == 2:
-        margins = np.hstack((margins, -margins))
-    return chosen, transformed(margins, post_transform).astype(np.float32)
+    return chosen, transformed(scores, post_transform).astype(np.float32)
