@@ -26,9 +26,12 @@ class DType:
 
     @property
     def numpy(self) -> np.dtype[np.generic]:
-        """The NumPy dtype of the same name (`object` for strings)."""
+        """The NumPy dtype of the same name, `object` for strings; bfloat16, which NumPy lacks, is its bits in a
+        structured type of one field, so that arithmetic on raw bits is impossible by mistake."""
         from strandline._lazy import np as numpy
 
+        if self.name == "bfloat16":
+            return numpy.dtype([(self.name, "<u2")])
         return numpy.dtype(object if self.name == "string" else self.name)
 
     @property
