@@ -25,8 +25,11 @@ def string_normalizer(
     if not is_case_sensitive:
         stop = [s.lower() for s in stop]
     words = [w for w in x.ravel() if (w if is_case_sensitive else w.lower()) not in stop]
-    change = {"LOWER": str.lower, "UPPER": str.upper, "NONE": str}[case_change_action]
-    result = np.asarray([change(w) for w in words] or [""], object)
+    if case_change_action == "LOWER":
+        words = [w.lower() for w in words]
+    elif case_change_action == "UPPER":
+        words = [w.upper() for w in words]
+    result = np.asarray(words or [""], object)
     return result if x.ndim == 1 else result[None]
 
 
