@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 VENV := .venv/bin
 PYTEST := $(VENV)/python -m pytest
 export ORT_DISABLE_TELEMETRY := 1
+export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .PHONY: help environment setup native assets wasm demo test test-all lint format bench wheel lock clean

@@ -213,13 +213,18 @@ def drive(browser: Browser, host: str, session: Session) -> None:
 
 def ready(session: Session, page: Page) -> float:
     """Wait for the model; milliseconds from the start of the navigation."""
-    page.wait_for_function(
-        "globalThis.readyAfter !== undefined || !document.querySelector('#retry')?.hidden"
+    # The page's policy forbids eval, so Playwright's wait_for_function can't be used.
+    after = page.evaluate(
+        """async () => {
+          const failed = () => document.querySelector("#retry")?.hidden === false;
+          while (globalThis.readyAfter === undefined && !failed())
+            await new Promise((resolve) => setTimeout(resolve, 20));
+          return globalThis.readyAfter ?? null;
+        }"""
     )
-    after = page.evaluate("globalThis.readyAfter ?? null")
     if after is None:
         raise RuntimeError(
-            f"the page of {session.model} did not load: {page.inner_text('#loading')}"
+            f"{session.model} did not load in the page:\n{page.inner_text('#loading')}"
         )
     session.loads += 1
     return float(after)
@@ -227,9 +232,7 @@ def ready(session: Session, page: Page) -> float:
 
 def go_offline(context: BrowserContext, page: Page) -> None:
     """Cut the network, once the service worker holds the whole site."""
-    page.wait_for_function(
-        "navigator.serviceWorker.ready.then((r) => r.active?.state === 'activated')"
-    )
+    page.evaluate("navigator.serviceWorker.ready.then(() => null)")
     context.set_offline(True)
 
 

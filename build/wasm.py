@@ -123,7 +123,16 @@ class Builder:
                     wheel = self.toolchain.build(tree, recipe.settings, env)
                     with replacing(folder) as partial:
                         shutil.copyfile(wheel, partial / wheel.name)
+                    _prune(folder)
         return next(folder.glob("*.whl"))
+
+
+def _prune(newest: Path, keep: int = 5) -> None:
+    """Drop all but the last few builds of the wheel whose cache folder is `newest`."""
+    name = newest.name.rpartition("-")[0]
+    same = [folder for folder in newest.parent.iterdir() if folder.name.rpartition("-")[0] == name]
+    for old in sorted(same, key=lambda folder: folder.stat().st_mtime, reverse=True)[keep:]:
+        shutil.rmtree(old)
 
 
 def _sdist(name: str, version: str, digest: str) -> Path:
