@@ -16,7 +16,7 @@ export function drawOverview(drift: Drift): void {
   const unsure = watched.filter(({ verdict }) => verdict === "bins cannot tell").length;
   const tone = drifted > 0 ? "bad" : unsure > 0 ? "warn" : drift.rows > 0 ? "good" : "";
   byId("tiles").replaceChildren(
-    tile("Drifted", `${drifted} of ${watched.length}`, unsure > 0 ? `of ${count(unsure)} the bins can't tell` : "features and outputs", tone),
+    tile("Drifted", `${drifted} of ${watched.length}`, unsure > 0 ? `and ${count(unsure)} uncertain` : "features and outputs", tone),
     tile("Rows", count(drift.rows), "predicted on devices"),
     tile("Sessions", count(drift.sessions), counted(drift.reports, "report")),
     tile("Windows", count(drift.windows), drift.hidden_windows > 0 ? `and ${count(drift.hidden_windows)} hidden` : "none hidden"),

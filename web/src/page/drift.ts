@@ -62,7 +62,7 @@ function figure(feature: ComparedFeature, rows: number): HTMLElement {
       "p",
       { class: "stats" },
       ...statistics(feature),
-      h("span", { class: "tag" }, `${feature.role}, ${feature.kind}`),
+      h("span", { class: "tag" }, feature.role),
     ),
   );
 }

@@ -6,17 +6,16 @@ import { setUpBatch } from "./batch";
 import { DriftView } from "./drift";
 import { FeatureForm } from "./form";
 import { Loading } from "./loading";
-import { goOffline } from "./offline";
+import { goOffline, listen } from "./offline";
 import { setUpPrivacy } from "./privacy";
 import { showResult } from "./result";
-import { showNetwork, showOffline, showOutbox } from "./status";
+import { showNetwork, showOutbox } from "./status";
 
 const site = new URL(".", location.href).href;
 
 async function start(): Promise<void> {
   const loading = new Loading();
   showNetwork();
-  if (navigator.serviceWorker?.controller) showOffline("ready");
   byId("retry").addEventListener("click", () => location.reload());
   let model: Model | null = null;
   try {
@@ -84,4 +83,5 @@ function setUpSample(form: FeatureForm): void {
   });
 }
 
+listen();
 void start();

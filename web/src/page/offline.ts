@@ -1,22 +1,27 @@
-/** Registers the service worker once the model runs: its files are in the HTTP cache and the version's cache by then. */
+/** The page's side of the service worker. */
 
 import { byId } from "../ui/dom";
 import { showOffline } from "./status";
 
 interface Message {
   kind: "update" | "offline-ready";
-  name?: string;
   version?: string;
 }
 
-export async function goOffline(site: string): Promise<void> {
-  if (!("serviceWorker" in navigator)) return;
-  const container = navigator.serviceWorker;
-  container.addEventListener("message", ({ data }: MessageEvent<Message>) => {
+/** To be called while the page's script starts: what the service worker says later than that is not missed. */
+export function listen(): void {
+  navigator.serviceWorker?.addEventListener("message", ({ data }: MessageEvent<Message>) => {
     if (data.kind === "offline-ready") showOffline("ready");
     if (data.kind === "update") offerUpdate(data.version ?? "");
   });
-  container.startMessages();
+  if (navigator.serviceWorker?.controller) showOffline("ready");
+  byId("update-now").addEventListener("click", () => location.reload());
+}
+
+/** Registers the service worker. Once the model runs, its files are in the version's cache and are not fetched again. */
+export async function goOffline(site: string): Promise<void> {
+  const container = navigator.serviceWorker;
+  if (container === undefined) return;
   try {
     const registration = await container.register(new URL("sw.js", site), { scope: site, updateViaCache: "none" });
     if (registration.active === null) showOffline("saving");
@@ -29,7 +34,6 @@ export async function goOffline(site: string): Promise<void> {
 }
 
 function offerUpdate(version: string): void {
-  byId("update-text").textContent = `Version ${version} of the model is here.`;
+  byId("update-text").textContent = `Version ${version} is here.`;
   byId("update").hidden = false;
-  byId("update-now").addEventListener("click", () => location.reload());
 }
