@@ -8,11 +8,13 @@ categorical one what is not text, number or bool.
 
 from __future__ import annotations
 
+import re
 from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from datetime import date
 from math import isnan, nan
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -28,6 +30,7 @@ FEW_VALUES: Final = 10
 """a column of whole numbers with no more different ones is a code, not a quantity"""
 
 _NUMBER_FORMATS: Final = frozenset("dfbBhHiIlLqQ?")
+_DATE: Final = re.compile(r"\s*\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?\s*$")
 _PLAIN_TYPES: Final = frozenset({str, type(None)})
 _WHOLE: Final = 2.0**53
 
@@ -247,6 +250,15 @@ def infer_kind(column: Column) -> Literal["numeric", "categorical"]:
         return "categorical"
     different = _few_whole(values)
     return "categorical" if different and n >= 10 * different else "numeric"
+
+
+def are_dates(column: Column) -> bool:
+    """Whether every cell that is not missing is a date or time: an object or ISO 8601 text."""
+    cells = [] if _is_number_buffer(column) else _cells(column)
+    given = [cell for cell in cells if not _is_missing(cell)]
+    return bool(given) and all(
+        isinstance(cell, date) or (isinstance(cell, str) and _DATE.match(cell)) for cell in given
+    )
 
 
 def _is_bools(column: Column, buffer: bool, cells: Sequence[Any]) -> bool:

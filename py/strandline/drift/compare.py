@@ -158,7 +158,7 @@ def _judge(drift: FeatureDrift, level: float, adjusted: Iterable[float]) -> Feat
     p_values = [next(source) for test in deciding if test.p_value is not None]
     verdicts = {test.verdict for test in deciding}
     order: tuple[Verdict, ...] = ("drift", "bins cannot tell", "no drift", "no data")
-    verdict = next((verdict for verdict in order if verdict in verdicts), "no data")
+    verdict = next((one for one in order if one in verdicts), order[-1])
     return replace(judged, p_value=min(p_values, default=None), verdict=verdict)
 
 

@@ -1,0 +1,9 @@
+"""Reports: verdicts as JSON and as one self-contained HTML file."""
+
+from __future__ import annotations
+
+from strandline.report.check import check
+from strandline.report.html import render_html
+from strandline.report.report import Report, render_json
+
+__all__ = ["Report", "check", "render_html", "render_json"]
