@@ -108,10 +108,16 @@ def run(
         )  # fmt: skip
     seconds = time.monotonic() - start
     if done.returncode != 0:
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-40:])
+        tail = "\n".join(_telling_lines(log.read_text(errors="replace").splitlines()))
         raise BuildError(
             f"{what}: failed after {seconds:.0f} s with exit code {done.returncode}.\n"
             f"{tail}\nThe whole log: {log}"
         )
     if seconds > 5:
         say(f"  {seconds:.0f} s")
+
+
+def _telling_lines(lines: Sequence[str], errors: int = 10, last: int = 20) -> list[str]:
+    """The first compiler errors of a log, which can stand far from its end, and its end."""
+    found = [line for line in lines[:-last] if re.search(r"\berror: ", line, re.IGNORECASE)]
+    return [*found[:errors], *lines[-last:]]

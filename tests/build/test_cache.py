@@ -77,6 +77,14 @@ def test_a_failing_command_shows_the_end_of_its_log() -> None:
         run(["sh", "-c", "echo the reason; exit 3"], "make it: now")
 
 
+def test_a_compiler_error_far_from_the_end_is_shown() -> None:
+    script = "echo 'a.c:1: error: no such type'; seq 100; exit 1"
+    with pytest.raises(BuildError, match="no such type") as caught:
+        run(["sh", "-c", script], "compile")
+    assert "\n100\n" in str(caught.value)
+    assert "\n50\n" not in str(caught.value)
+
+
 def test_a_command_reads_nothing_and_writes_its_log(tmp_path: Path) -> None:
     run(["cat", Path("/dev/null"), "-"], "cat nothing")
     run(["sh", "-c", "echo $WORD; echo bad >&2"], "say it", env={"WORD": "good"}, cwd=tmp_path)
