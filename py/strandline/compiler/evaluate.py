@@ -4,7 +4,7 @@ else through NumPy."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
+from importlib import import_module
 from typing import Any
 
 from strandline import core
@@ -50,8 +50,9 @@ def evaluate(
         results = _in_core(node, operator, inputs, types, opset, store)
         if results is not None:
             return results
-    if not numpy_loaded() and find_spec("numpy") is None:
+    if not _numpy_there():
         return None
+    store.folded_by_numpy.append(str(node))
     arrays = run_reference(node, operator, [None if c is None else c.array() for c in inputs])
     if not all(isinstance(array, np.ndarray) for array in arrays):
         return None
@@ -60,6 +61,15 @@ def evaluate(
         for name, array in zip(node.outputs, arrays, strict=False)
         if name
     }
+
+
+def _numpy_there() -> bool:
+    if not numpy_loaded():
+        try:
+            import_module("numpy")
+        except ImportError:
+            return False
+    return True
 
 
 def _literal(node: Node) -> Constant:

@@ -135,8 +135,7 @@ def fused_gemm(
     a: float = 0.0,
     b: float = 0.0,
 ) -> Any:
-    """activation(alpha · A·B + beta · C): A [..., K], B [K, N] ([N, K] with transB), C broadcast.
-    """
+    """activation(alpha · A·B + beta · C): A [..., K], B [K, N] ([N, K] with transB), C broadcast."""
     product = np.matmul(A, B.T if transB else B)
     if alpha != 1.0:
         product = product * A.dtype.type(alpha)

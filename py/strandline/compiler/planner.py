@@ -22,7 +22,7 @@ from strandline.compiler.plan import (
     Step,
 )
 from strandline.compiler.store import Store
-from strandline.onnx.graph import Graph, Node, ValueInfo
+from strandline.onnx.graph import Constant, Graph, Node, ValueInfo
 from strandline.onnx.names import used
 from strandline.onnx.types import TensorType
 from strandline.ops.registry import Info, Op, find
@@ -118,7 +118,12 @@ class _Planner:
             types = infer(node, operator, infos)
         if types is not None:
             builder.types.update(zip(node.outputs, types, strict=False))
+            if not any(type_.size for type_ in types):
+                self._know_empty(node.outputs)
+                return True
             code = builder.lower(node, operator, self._opset(node))
+            if code is not None:
+                self._know_empty(self._not_written(node, code))
         level = 0
         for name in filter(None, names):
             there = self.levels.get(builder.root(name), 0)
@@ -129,6 +134,17 @@ class _Planner:
             self.levels.setdefault(builder.root(name), level)
         self.work.append(_Work(node, operator, names, types, code, level))
         return types is not None
+
+    def _not_written(self, node: Node, code: Sequence[Instr]) -> Iterable[str]:
+        """Outputs without elements, for which a rule need not emit anything."""
+        written = {self.builder.root(name) for instr in code for name in instr.outputs}
+        for name in filter(None, node.outputs):
+            if self.builder.root(name) == name and name not in written:
+                yield name
+
+    def _know_empty(self, names: Iterable[str]) -> None:
+        for name in filter(None, names):
+            self.builder.know(name, Constant(self.builder.types[name], memoryview(b"")))
 
     def _opset(self, node: Node) -> int:
         return self.graph.opsets.get("" if node.domain == "ai.onnx" else node.domain, 1)
@@ -158,7 +174,7 @@ class _Planner:
         late = [name for name in outputs if name in self.late]
         rest_inputs = self._rest_inputs() if late else []
         wanted = {self.builder.root(name) for name in (*outputs, *rest_inputs)}
-        self._drop_dead(wanted)
+        self._drop_dead(set(wanted))
         direct, copied = self._split_outputs(outputs)
         steps = self._steps(wanted, direct)
         results: list[Operand | None] = []

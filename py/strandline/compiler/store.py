@@ -66,6 +66,8 @@ class Store:
 
     def __init__(self, vocabulary: Vocabulary | None = None) -> None:
         self.vocabulary = vocabulary or Vocabulary()
+        self.folded_by_numpy: list[str] = []
+        """Nodes on constants that took NumPy to compute: without it they become host steps."""
         self._derived: dict[tuple[Any, ...], Constant] = {}
         self._buffers: dict[int, tuple[Constant, Any]] = {}
 

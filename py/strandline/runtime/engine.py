@@ -16,6 +16,7 @@ from strandline.compiler.store import LocalStrings, Store, Vocabulary
 from strandline.onnx.graph import Graph, ValueInfo
 from strandline.onnx.names import captured
 from strandline.onnx.types import TensorType
+from strandline.ops.registry import find
 from strandline.runtime.values import empty, from_array, raw, to_array
 
 Typed = tuple[Any, TensorType | None]
@@ -56,6 +57,8 @@ class Engine:
     """A graph, its plans, and what they share."""
 
     def __init__(self, graph: Graph, vocabulary: Vocabulary | None = None) -> None:
+        for node in graph.nodes:
+            find(node, graph.opsets)  # so that an unknown operator shows at once
         self.store = Store(vocabulary)
         self.graph = optimise(graph, self.store)
         self.plans = PlanCache()
@@ -122,7 +125,7 @@ class _Run:
         elif isinstance(step, HostStep):
             self.host(step)
         elif isinstance(step, MapStep):
-            values[step.output] = zip_map(step.node.attrs, self.typed(step.input)[0])
+            values[step.output] = zip_map(step.node.attrs, *self.typed(step.input))
         else:
             source, type_ = self.typed(step.input)
             assert type_ is not None
@@ -200,9 +203,17 @@ class _Body:
         return tuple(to_array(value, type_, strings) for value, type_ in results)
 
 
-def zip_map(attrs: Mapping[str, Any], scores: Any) -> list[dict[Any, float]]:
+def zip_map(
+    attrs: Mapping[str, Any], scores: Any, type_: TensorType | None
+) -> list[dict[Any, float]]:
     """ONNX's ZipMap on `scores` [N, C] or [C]: per row a dict from class label to score."""
+    assert type_ is not None
     labels = attrs.get("classlabels_strings") or tuple(attrs.get("classlabels_int64s", ()))
-    view: Any = memoryview(scores)
-    rows = [view.tolist()] if view.ndim == 1 else view.tolist()
-    return [dict(zip(labels, row, strict=True)) for row in rows]
+    width = type_.shape[-1]
+    if width != len(labels):
+        raise ValueError(f"ZipMap has {len(labels)} labels for scores of shape {type_.shape}")
+    numbers: Any = raw(scores)
+    flat = numbers.cast(type_.dtype.format).tolist()
+    return [
+        dict(zip(labels, flat[at : at + width], strict=True)) for at in range(0, len(flat), width)
+    ]

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from strandline._lazy import np
-from strandline.compiler.store import LocalStrings
 from strandline.onnx.graph import ValueInfo
 from strandline.onnx.types import BY_NAME, DType, TensorType, bfloat16
 from strandline.onnx.types import string as string_type
+from strandline.runtime.values import object_array
 
 _KINDS = {"f": "float", "d": "float", "e": "float", "?": "bool"}
 _KINDS |= dict.fromkeys("bhilqn", "int") | dict.fromkeys("BHILQN", "uint")
@@ -91,25 +91,23 @@ def as_array(info: ValueInfo, value: Any) -> Any:
         return value
     if info.dtype is None:
         return np.asarray(value)
-    if isinstance(value, list | tuple | str | int | float | bool):
+    if info.dtype is string_type:
+        shape, texts = _texts(info, value)
+        check_shape(info, shape)
+        return object_array(texts, shape)
+    if isinstance(value, list | tuple | int | float):
         shape, flat = flatten(info, value)
-        array = np.empty(len(flat), dtype=info.dtype.numpy)
-        array[:] = flat
-        array = array.reshape(shape)
+        array = np.frombuffer(pack(info, flat), info.dtype.numpy).reshape(shape)
     else:
         array = np.asarray(value)
-        if array.dtype.kind in "UT":
-            array = array.astype(object)
-        elif not array.dtype.isnative:
-            array = array.astype(array.dtype.newbyteorder("="))
         if array.dtype != info.dtype.numpy:
             raise wrong_dtype(info, str(array.dtype))
     check_shape(info, array.shape)
     return array
 
 
-def as_buffer(info: ValueInfo, value: Any, strings: LocalStrings) -> tuple[Any, TensorType | None]:
-    """The feed as a contiguous buffer and its type (None: no tensor); strings as int32 codes.
+def as_buffer(info: ValueInfo, value: Any) -> tuple[Any, TensorType | None]:
+    """The feed as a contiguous buffer and its type (None: no tensor); strings as a flat list.
 
     A memoryview is the caller's own memory. Raises FeedError as `as_array` does; uses no NumPy
     unless the feed does.
@@ -119,7 +117,7 @@ def as_buffer(info: ValueInfo, value: Any, strings: LocalStrings) -> tuple[Any, 
     if info.dtype is string_type:
         shape, texts = _texts(info, value)
         check_shape(info, shape)
-        return strings.encode(texts), TensorType(string_type, shape)
+        return texts, TensorType(string_type, shape)
     if isinstance(value, list | tuple | int | float):
         shape, flat = flatten(info, value)
         check_shape(info, shape)

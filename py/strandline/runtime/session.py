@@ -11,6 +11,7 @@ from strandline.compiler.store import LocalStrings
 from strandline.onnx import read
 from strandline.onnx.graph import Graph, ValueInfo
 from strandline.onnx.types import TensorType
+from strandline.onnx.types import string as string_type
 from strandline.runtime import feeds as feeding
 from strandline.runtime.engine import Engine
 from strandline.runtime.explain import explain
@@ -98,14 +99,22 @@ class Session:
     def _run_engine(self, feeds: Mapping[str, Any]) -> list[Any]:
         engine = self._engine
         assert engine is not None
-        strings = LocalStrings(engine.store.vocabulary)
-        fed = [feeding.as_buffer(info, feeds[info.name], strings) for info in self.inputs]
+        fed = [feeding.as_buffer(info, feeds[info.name]) for info in self.inputs]
         types = tuple(type_ for _, type_ in fed)
-        buffers = [value for value, _ in fed]
         plan = engine.plan(types)
-        self._prepare(plan, buffers)
-        results = engine.run(plan, buffers, types, strings)
-        return [to_result(value, type_, strings) for value, type_ in results]
+        self._prepare(plan, [value for value, _ in fed])
+        while True:
+            known = len(engine.store.vocabulary.texts)
+            strings = LocalStrings(engine.store.vocabulary)
+            values = [
+                strings.encode(value) if type_ and type_.dtype is string_type else value
+                for value, type_ in fed
+            ]
+            results = engine.run(plan, values, types, strings)
+            # What was planned on the way may have brought strings that this run had numbered
+            # otherwise; the next one finds them known.
+            if len(engine.store.vocabulary.texts) == known:
+                return [to_result(value, type_, strings) for value, type_ in results]
 
     def _prepare(self, plan: Plan, buffers: Sequence[Any]) -> None:
         """Remember a plan that is one call, for feeds that come as they must be."""
@@ -125,7 +134,9 @@ class Session:
 
     def needs_numpy(self, types: Sequence[TensorType] | None = None) -> bool:
         """Whether a run on inputs of these types (default: unknown sizes 1) would use NumPy."""
-        return self._engine is None or self._engine.plan(self._types(types)).needs_numpy
+        if self._engine is None or self._engine.plan(self._types(types)).needs_numpy:
+            return True
+        return bool(self._engine.store.folded_by_numpy)
 
     def explain(self, types: Sequence[TensorType] | None = None) -> str:
         """The plan for inputs of these types (default: every unknown size 1) in words."""

@@ -28,7 +28,7 @@ def empty(type_: TensorType) -> Any:
 def raw(value: Any) -> memoryview:
     """The bytes of a contiguous buffer."""
     view = memoryview(value)
-    return view.cast("B") if view.nbytes else memoryview(b"")
+    return view.cast("B") if view.nbytes else memoryview(bytearray())
 
 
 def to_array(value: Any, type_: TensorType | None, strings: LocalStrings) -> Any:

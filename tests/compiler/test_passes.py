@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from strandline.compiler import passes
+from strandline.compiler.store import Store
+from strandline.onnx.graph import Graph, Node
+from tests.compiler.graphs import assert_same, graph, normal, ops
+
+X = normal(2, 3, 6, 6)
+
+
+def conv(**attrs: object) -> Node:
+    return Node("Conv", ("x", "w"), ("c",), attrs)
+
+
+NORM = Node("BatchNormalization", ("c", "s", "b", "m", "v"), ("y",))
+NORM_CONSTANTS = {"s": normal(4), "b": normal(4), "m": normal(4), "v": normal(4) ** 2 + 0.1}
+
+
+def apply(step: Callable[..., Graph], g: Graph) -> Graph:
+    """Run a pass and hold what every pass owes: idempotent, and the argument untouched."""
+    arguments = (Store(),) if step in (passes.fold_constants, passes.fold_batchnorm) else ()
+    nodes, constants = g.nodes, dict(g.constants)
+    once = step(g, *arguments)
+    assert (g.nodes, dict(g.constants)) == (nodes, constants)
+    assert step(once, *arguments) is once
+    return once
+
+
+class TestFoldConstants:
+    def test_what_depends_on_constants_only_goes(self) -> None:
+        g = graph(
+            [
+                Node("Constant", (), ("one",), {"value_float": 1.0}),
+                Node("Add", ("k", "one"), ("k1",)),
+                Node("Mul", ("x", "k1"), ("y",)),
+            ],
+            ["x"],
+            ["y"],
+            {"k": normal(6)},
+        )
+        after = apply(passes.fold_constants, g)
+        assert ops(after) == ["Mul"]
+        assert_same(g, after, X)
+
+    def test_random_numbers_stay_random(self) -> None:
+        g = graph([Node("RandomNormal", (), ("y",), {"shape": [2]})], [], ["y"])
+        assert apply(passes.fold_constants, g) is g
+
+    @pytest.mark.parametrize(
+        ("attr", "want"),
+        [
+            ({"value_int": 3}, np.int64(3)),
+            ({"value_ints": [1, 2]}, np.array([1, 2])),
+            ({"value_float": 0.5}, np.float32(0.5)),
+            ({"value_floats": [0.5, 1.5]}, np.array([0.5, 1.5], np.float32)),
+            ({"value_string": "a"}, np.array("a", object)),
+            ({"value_strings": ("a", "b")}, np.array(["a", "b"], object)),
+        ],
+    )
+    def test_every_form_of_constant(self, attr: dict[str, object], want: object) -> None:
+        g = graph([Node("Constant", (), ("y",), attr)], [], ["y"])
+        got = apply(passes.fold_constants, g).constants["y"].array()
+        np.testing.assert_array_equal(got, want)
+        assert got.dtype == np.asarray(want).dtype and got.shape == np.shape(want)
+
+
+class TestRemoveIdentities:
+    def test_in_the_middle(self) -> None:
+        g = graph(
+            [
+                Node("Neg", ("x",), ("a",)),
+                Node("Identity", ("a",), ("b",)),
+                Node("Dropout", ("b",), ("c", "")),
+                Node("Add", ("c", "a"), ("y",)),
+            ],
+            ["x"],
+            ["y"],
+        )
+        after = apply(passes.remove_identities, g)
+        assert ops(after) == ["Neg", "Add"]
+        assert_same(g, after, X)
+
+    def test_before_an_output_the_output_keeps_its_name(self) -> None:
+        g = graph(
+            [
+                Node("Neg", ("x",), ("a",)),
+                Node("Identity", ("a",), ("b",)),
+                Node("Identity", ("b",), ("y",)),
+                Node("Abs", ("b",), ("z",)),
+            ],
+            ["x"],
+            ["y", "z"],
+        )
+        after = apply(passes.remove_identities, g)
+        assert ops(after) == ["Neg", "Abs"]
+        assert_same(g, after, X)
+
+    def test_input_to_output_stays(self) -> None:
+        g = graph([Node("Identity", ("x",), ("y",))], ["x"], ["y"])
+        assert apply(passes.remove_identities, g) is g
+
+    def test_two_outputs_of_one_value(self) -> None:
+        g = graph(
+            [
+                Node("Neg", ("x",), ("a",)),
+                Node("Identity", ("a",), ("y",)),
+                Node("Identity", ("a",), ("z",)),
+            ],
+            ["x"],
+            ["y", "z"],
+        )
+        after = apply(passes.remove_identities, g)
+        assert ops(after) == ["Neg", "Identity"]
+        assert_same(g, after, X)
+
+    def test_what_a_subgraph_looks_at_stays(self) -> None:
+        branch = graph([Node("Neg", ("b",), ("r",))], [], ["r"])
+        g = graph(
+            [
+                Node("Identity", ("x",), ("b",)),
+                Node("If", ("t",), ("y",), {"then_branch": branch, "else_branch": branch}),
+            ],
+            ["x"],
+            ["y"],
+            {"t": np.bool_(True)},
+        )
+        assert apply(passes.remove_identities, g) is g
+
+    def test_a_mask_that_is_used_keeps_its_dropout(self) -> None:
+        g = graph([Node("Dropout", ("x",), ("y", "mask"))], ["x"], ["y", "mask"])
+        assert apply(passes.remove_identities, g) is g
+
+
+class TestFoldBatchnorm:
+    @pytest.mark.parametrize("bias", [False, True])
+    @pytest.mark.parametrize("group", [1, 2])
+    def test_after_a_convolution(self, bias: bool, group: int) -> None:
+        first = Node("Conv", ("x", "w", "cb") if bias else ("x", "w"), ("c",), {"group": group})
+        constants = {"w": normal(4, 4 // group, 3, 3), "cb": normal(4), **NORM_CONSTANTS}
+        g = graph([first, NORM], ["x"], ["y"], constants)
+        after = apply(passes.fold_batchnorm, g)
+        assert ops(after) == ["Conv"]
+        assert_same(g, after, normal(2, 4, 5, 5))
+
+    @pytest.mark.parametrize("transposed", [0, 1])
+    def test_after_a_matrix_product(self, transposed: int) -> None:
+        first = Node("Gemm", ("x", "w", "cb"), ("c",), {"transB": transposed, "alpha": 0.5})
+        weight = normal(4, 3) if transposed else normal(3, 4)
+        g = graph([first, NORM], ["x"], ["y"], {"w": weight, "cb": normal(4), **NORM_CONSTANTS})
+        after = apply(passes.fold_batchnorm, g)
+        assert ops(after) == ["Gemm"]
+        assert_same(g, after, normal(5, 3))
+
+    def test_not_when_the_result_is_used_elsewhere(self) -> None:
+        g = graph([conv(), NORM], ["x"], ["y", "c"], {"w": normal(4, 3, 3, 3), **NORM_CONSTANTS})
+        assert apply(passes.fold_batchnorm, g) is g
+
+    def test_not_when_the_weights_are_fed(self) -> None:
+        g = graph([conv(), NORM], ["x", "w"], ["y"], NORM_CONSTANTS)
+        assert apply(passes.fold_batchnorm, g) is g
+
+
+class TestFuse:
+    @pytest.mark.parametrize("swapped", [False, True])
+    @pytest.mark.parametrize("bias", [(5,), (1, 5)])
+    def test_bias(self, bias: tuple[int, ...], swapped: bool) -> None:
+        inputs = ("b", "p") if swapped else ("p", "b")
+        g = graph(
+            [Node("MatMul", ("x", "w"), ("p",)), Node("Add", inputs, ("y",))],
+            ["x"],
+            ["y"],
+            {"w": normal(6, 5), "b": normal(*bias)},
+        )
+        after = apply(passes.fuse_bias, g)
+        assert ops(after) == ["FusedGemm"]
+        assert_same(g, after, X)
+
+    def test_an_addend_that_is_no_bias_stays(self) -> None:
+        nodes = [Node("MatMul", ("x", "w"), ("p",)), Node("Add", ("p", "b"), ("y",))]
+        g = graph(nodes, ["x"], ["y"], {"w": normal(6, 5), "b": normal(6, 1)})
+        assert apply(passes.fuse_bias, g) is g
+
+    @pytest.mark.parametrize(
+        ("node", "name"),
+        [
+            (Node("Relu", ("c",), ("y",)), "relu"),
+            (Node("LeakyRelu", ("c",), ("y",), {"alpha": 0.3}), "leaky_relu"),
+            (Node("LeakyRelu", ("c",), ("y",)), "leaky_relu"),
+            (Node("Sigmoid", ("c",), ("y",)), "sigmoid"),
+            (Node("Tanh", ("c",), ("y",)), "tanh"),
+            (Node("HardSigmoid", ("c",), ("y",), {"alpha": 0.1}), "hard_sigmoid"),
+            (Node("HardSwish", ("c",), ("y",)), "hard_swish"),
+            (Node("Softplus", ("c",), ("y",)), "softplus"),
+            (Node("Clip", ("c", "lo", "hi"), ("y",)), "clip"),
+            (Node("Clip", ("c", "", "hi"), ("y",)), "clip"),
+            (Node("Clip", ("c",), ("y",)), "clip"),
+        ],
+    )
+    def test_activation(self, node: Node, name: str) -> None:
+        constants = {"lo": np.float32(-0.2), "hi": np.float32(0.4), "w": normal(4, 3, 3, 3)}
+        g = graph([conv(pads=[1, 1, 1, 1], strides=[2, 2]), node], ["x"], ["y"], constants)
+        after = apply(passes.fuse_activation, g)
+        assert ops(after) == ["FusedConv"] and after.nodes[0].attrs["activation"] == name
+        assert_same(g, after, X)
+
+    @pytest.mark.parametrize("transposed", [0, 1])
+    def test_activation_after_gemm(self, transposed: int) -> None:
+        weight = normal(4, 3) if transposed else normal(3, 4)
+        attrs = {"transB": transposed, "alpha": 0.5, "beta": 2.0}
+        nodes = [Node("Gemm", ("x", "w", "b"), ("c",), attrs), Node("Relu", ("c",), ("y",))]
+        g = graph(nodes, ["x"], ["y"], {"w": weight, "b": normal(4)})
+        after = apply(passes.fuse_activation, g)
+        assert ops(after) == ["FusedGemm"]
+        assert_same(g, after, normal(5, 3))
+
+    def test_an_activation_whose_input_is_used_elsewhere_stays(self) -> None:
+        nodes = [conv(), Node("Relu", ("c",), ("y",))]
+        g = graph(nodes, ["x"], ["y", "c"], {"w": normal(4, 3, 3, 3)})
+        assert apply(passes.fuse_activation, g) is g
+
+    def test_bounds_that_are_fed_stay(self) -> None:
+        nodes = [conv(), Node("Clip", ("c", "lo"), ("y",))]
+        g = graph(nodes, ["x", "lo"], ["y"], {"w": normal(4, 3, 3, 3)})
+        assert apply(passes.fuse_activation, g) is g
+
+
+class TestRemoveDead:
+    def test_nodes_and_constants(self) -> None:
+        g = graph(
+            [
+                Node("Add", ("x", "k"), ("unused",)),
+                Node("Neg", ("unused",), ("unused2",)),
+                Node("Split", ("x",), ("y", "rest"), {"axis": 0, "num_outputs": 2}),
+            ],
+            ["x"],
+            ["y"],
+            {"k": normal(1)},
+            18,
+        )
+        after = apply(passes.remove_dead, g)
+        assert ops(after) == ["Split"] and not after.constants
+        assert_same(g, after, X)
+
+    def test_what_only_a_subgraph_uses_is_alive(self) -> None:
+        branch = graph([Node("Add", ("a", "k"), ("r",))], [], ["r"])
+        g = graph(
+            [
+                Node("Neg", ("x",), ("a",)),
+                Node("If", ("t",), ("y",), {"then_branch": branch, "else_branch": branch}),
+            ],
+            ["x"],
+            ["y"],
+            {"t": np.bool_(True), "k": normal(1)},
+        )
+        assert apply(passes.remove_dead, g) is g
+
+
+def test_all_together_make_one_node_of_a_block() -> None:
+    g = graph(
+        [
+            Node("Identity", ("x",), ("x1",)),
+            Node("Conv", ("x1", "w"), ("c",)),
+            NORM,
+            Node("Relu", ("y",), ("r",)),
+            Node("Dropout", ("r",), ("z",)),
+        ],
+        ["x"],
+        ["z"],
+        {"w": normal(4, 3, 3, 3), **NORM_CONSTANTS},
+    )
+    after = passes.optimise(g, Store())
+    assert ops(after) == ["FusedConv"]
+    assert_same(g, after, X)
