@@ -76,6 +76,8 @@ static PyMethodDef methods[] = {
     {"set_isa", set_isa, METH_VARARGS, "Choose the instruction set of programs made from now on."},
     {"panel_width", panel_width, METH_NOARGS, "Columns in a panel of pack_b_f32's output."},
     {"read_varints", read_varints, METH_VARARGS, "Packed protobuf varints as an int64 Tensor."},
+    {"flatten_forest", (PyCFunction)(void (*)(void))sl_flatten_forest, METH_VARARGS | METH_KEYWORDS,
+     "A model's lists of tree nodes as the tensors that the forest kernels walk."},
     SL_STATS_METHODS,
     {NULL, NULL, 0, NULL},
 };

@@ -16,6 +16,9 @@ PyObject *sl_tensor_new(PyObject *module, char format, int rank, const int64_t *
 /* py_program.c */
 extern PyType_Spec sl_program_spec;
 
+/* py_forest.c */
+PyObject *sl_flatten_forest(PyObject *module, PyObject *args, PyObject *kwargs);
+
 /* module.c */
 typedef struct {
     PyTypeObject *tensor_type;

@@ -1,156 +1,265 @@
-/* Tree ensembles.
+/* forest_f32, forest_f64: tree ensembles in the layout of forest.h.
  *
- * A node is three int32: the threshold's bits, the feature with its flags, and the first child. Children lie side by
- * side, the one of a failed test second, always behind their parent, so that every walk ends. A leaf keeps the count
- * of its values in place of the threshold and the place of the first in place of the child. */
-#include "simd.h"
+ * Parameters: rows, features, targets, nodes, roots, leaves, weights, tests, lone, how leaves join
+ * (0 sum, 1 least, 2 greatest). Inputs: X [rows, features], nodes, roots, start, target, weight
+ * (all but X constant). Outputs: scores [rows, targets], and touched [rows, targets] (bool) or
+ * absent when every row is known to get every target.
+ *
+ * A row's leaves are added tree after tree in the element type, as onnxruntime adds them. LANES
+ * walks go on side by side (rows of one tree in a batch, trees of one row alone) because each step
+ * waits for memory. */
+#include "forest.h"
 #include "kernel.h"
+#include "simd.h"
 
-#define LEAF 0x40000000
-#define MISSING_IS_TRUE 0x20000000
-#define MODE_SHIFT 24
-#define FEATURE 0xffffff
+#include <stdlib.h>
+
+enum { ROWS, FEATURES, TARGETS, NODES, ROOTS, LEAVES, WEIGHTS, TESTS, LONE, JOIN, PARAMS };
+enum { X, NODE, ROOT, START, TARGET, WEIGHT, INPUTS };
+enum { JOIN_SUM, JOIN_LEAST, JOIN_GREATEST };
+enum { LANES = 8, BLOCK = 128 };
+
+/* Children lie behind their parents (so a walk ends), features, leaves and targets exist, and no
+ * root is higher than it says (so a walk of that many steps ends in a leaf). */
+static const char *check_nodes(const sl_args *a, const int32_t *nodes, int64_t words,
+                               int32_t *height) {
+    const int64_t *p = a->p;
+    const int32_t *roots = a->in[ROOT].data, *start = a->in[START].data,
+                  *target = a->in[TARGET].data;
+    for (int64_t i = p[NODES] - 1; i >= 0; i--) {
+        const int32_t *node = nodes + i * words,
+                      feature = node[words == 6 ? 2 : 1] & SL_FEATURE_MASK;
+        const int32_t yes = node[words == 6 ? 3 : 2], no = node[words == 6 ? 4 : 3];
+        SL_TRY(feature < p[FEATURES], "a node tests a feature that the input does not have");
+        if (yes == i && no == i) {
+            SL_TRY(p[LONE] || (node[0] >= 0 && node[0] < p[LEAVES]), "a leaf is out of range");
+            height[i] = 0;
+            continue;
+        }
+        SL_TRY(yes > i && no > i && yes < p[NODES] && no < p[NODES],
+               "a branch does not lead forwards");
+        height[i] = 1 + (height[yes] > height[no] ? height[yes] : height[no]);
+    }
+    for (int64_t r = 0; r < p[ROOTS]; r++) {
+        const int32_t root = roots[2 * r];
+        SL_TRY(root >= 0 && root < p[NODES], "a root is out of range");
+        SL_TRY(roots[2 * r + 1] >= height[root] && roots[2 * r + 1] <= p[NODES],
+               "a root has a wrong height");
+    }
+    SL_TRY(start[0] == 0 && start[p[LEAVES]] <= p[WEIGHTS],
+           "leaves have weights that are not there");
+    for (int64_t l = 0; l < p[LEAVES]; l++)
+        SL_TRY(start[l] <= start[l + 1], "leaves are out of order");
+    for (int64_t w = 0; w < p[WEIGHTS]; w++)
+        SL_TRY(target[w] >= 0 && target[w] < p[TARGETS], "a weight's target is out of range");
+    return NULL;
+}
+
+static const char *check_forest(const sl_args *a, int64_t size, int64_t words) {
+    SL_SHAPE(a, INPUTS, 2, PARAMS);
+    const int64_t *p = a->p;
+    for (int i = 0; i < JOIN; i++)
+        SL_TRY(p[i] >= 0, "a size is negative");
+    SL_TRY(p[JOIN] >= JOIN_SUM && p[JOIN] <= JOIN_GREATEST, "unknown way to join");
+    SL_TRY(p[LONE] == 0 || p[TARGETS] == 1, "a lone target that is not alone");
+    SL_TRY(p[FEATURES] > 0 && p[NODES] < INT32_MAX, "no features, or too many nodes");
+    SL_TRY(sl_holds(&a->in[X], sl_size3(p[ROWS], p[FEATURES], 1), size), "the input is too small");
+    SL_TRY(sl_holds(&a->in[NODE], sl_size3(p[NODES], words, 1), 4), "there are too few nodes");
+    SL_TRY(sl_holds(&a->in[ROOT], sl_size3(p[ROOTS], 2, 1), 4), "there are too few roots");
+    SL_TRY(p[LEAVES] < INT32_MAX && sl_holds(&a->in[START], p[LEAVES] + 1, 4),
+           "there are too few leaves");
+    SL_TRY(sl_holds(&a->in[TARGET], p[WEIGHTS], 4) && sl_holds(&a->in[WEIGHT], p[WEIGHTS], size),
+           "there are too few weights");
+    SL_TRY(sl_holds(&a->out[0], sl_size3(p[ROWS], p[TARGETS], 1), size),
+           "the scores are too small");
+    SL_TRY(!sl_present(&a->out[1]) || sl_holds(&a->out[1], sl_size3(p[ROWS], p[TARGETS], 1), 1),
+           "the second output is too small");
+    for (int i = NODE; i < INPUTS; i++)
+        SL_TRY(a->in[i].data || !a->in[i].bytes, "the forest is not constant");
+    SL_TRY(a->in[NODE].data || !p[NODES], "the forest is not constant");
+    int32_t *height = malloc((size_t)(p[NODES] + 1) * sizeof *height);
+    SL_TRY(height, "no memory to check the forest");
+    const char *wrong = check_nodes(a, a->in[NODE].data, words, height);
+    free(height);
+    return wrong;
+}
+
+static const char *check_f32(const sl_args *a) {
+    return check_forest(a, 4, 4);
+}
+static const char *check_f64(const sl_args *a) {
+    return check_forest(a, 8, 6);
+}
 
 typedef struct {
-    int32_t bits, feature, child;
-} tree_node;
+    float value;
+    int32_t feature, yes, no;
+} node_f32;
 
-enum { LEQ, LT, GTE, GT, EQ, NEQ, MODES };
-enum { SUM, AVERAGE, MIN, MAX, AGGREGATES };
+typedef struct {
+    double value;
+    int32_t feature, yes, no, unused;
+} node_f64;
 
-/* forest_f32: rows, features, nodes, trees, values, outputs, aggregate, the mode of all tests or -1, whether a node sends
- * missing values to the first child.
- * Inputs x [rows, features]; constants nodes, roots [trees], targets [values], weights [values], base [outputs] or absent.
- * Outputs scores [rows, outputs] and, if present, which of them got a value, one byte each. */
-enum { ROWS, WIDTH, NODES, TREES, VALUES, OUTPUTS, AGGREGATE, MODE, MISSING, PARAMS };
-
-static const char *check_forest(const sl_args *a) {
-    SL_SHAPE(a, 6, 2, PARAMS);
-    const int64_t *p = a->p;
-    SL_TRY(sl_holds(&a->in[0], sl_size3(p[ROWS], p[WIDTH], 1), 4), "the rows are too small");
-    SL_TRY(sl_holds(&a->in[1], p[NODES], sizeof(tree_node)), "the nodes are too small");
-    SL_TRY(sl_holds(&a->in[2], p[TREES], 4), "the roots are too small");
-    SL_TRY(sl_holds(&a->in[3], p[VALUES], 4), "the targets are too small");
-    SL_TRY(sl_holds(&a->in[4], p[VALUES], 4), "the weights are too small");
-    SL_TRY(!sl_present(&a->in[5]) || sl_holds(&a->in[5], p[OUTPUTS], 4), "the base is too small");
-    SL_TRY(sl_holds(&a->out[0], sl_size3(p[ROWS], p[OUTPUTS], 1), 4), "the scores are too small");
-    SL_TRY(!sl_present(&a->out[1]) || sl_holds(&a->out[1], sl_size3(p[ROWS], p[OUTPUTS], 1), 1),
-           "the marks are too small");
-    SL_TRY(p[AGGREGATE] >= SUM && p[AGGREGATE] < AGGREGATES, "the aggregate is unknown");
-    SL_TRY(p[MODE] >= -1 && p[MODE] < MODES, "the mode is unknown");
-    const tree_node *nodes = a->in[1].data;
-    const int32_t *roots = a->in[2].data, *targets = a->in[3].data;
-    SL_TRY((nodes || !p[NODES]) && (roots || !p[TREES]) && (targets || !p[VALUES]),
-           "the forest is not constant");
-    for (int64_t i = 0; i < p[NODES]; i++) {
-        const int64_t child = nodes[i].child;
-        if (nodes[i].feature & LEAF) {
-            SL_TRY(child >= 0 && nodes[i].bits >= 0 && child + nodes[i].bits <= p[VALUES],
-                   "a leaf's values are out of range");
-        } else {
-            SL_TRY(child > i && child + 1 < p[NODES], "a branch does not lead onwards");
-            SL_TRY((nodes[i].feature & FEATURE) < p[WIDTH], "a feature is out of range");
-            SL_TRY((nodes[i].feature >> MODE_SHIFT & 7) < MODES, "a mode is unknown");
-        }
+/* The walks are generated for both types. `tests` and `nan` are constants where step is inlined. */
+#define FOREST(type, suffix)                                                                       \
+    SL_INLINE int32_t step_##suffix(const node_##suffix *nodes, int32_t at, const type *x,         \
+                                    const int tests, const bool nan) {                             \
+        const node_##suffix *node = nodes + at;                                                    \
+        const type v = x[node->feature & SL_FEATURE_MASK];                                         \
+        bool yes;                                                                                  \
+        if (tests == SL_ALL_LEQ) {                                                                 \
+            yes = v <= node->value;                                                                \
+        } else if (tests == SL_ALL_LT) {                                                           \
+            yes = v < node->value;                                                                 \
+        } else {                                                                                   \
+            const bool below = v < node->value, at_most = v <= node->value;                        \
+            yes = ((node->feature & SL_BELOW) && below) |                                          \
+                  ((node->feature & SL_AT) && at_most && !below);                                  \
+        }                                                                                          \
+        if (nan) yes = yes | ((v != v) & ((node->feature & SL_NAN_IS_YES) != 0));                  \
+        return yes ? node->yes : node->no;                                                         \
+    }                                                                                              \
+                                                                                                   \
+    SL_INLINE void descend_##suffix(const node_##suffix *nodes, int32_t *at, const type *const *x, \
+                                    int32_t height, const int tests, const bool nan) {             \
+        int32_t a[LANES];                                                                          \
+        SL_UNROLLED                                                                                \
+        for (int l = 0; l < LANES; l++)                                                            \
+            a[l] = at[l];                                                                          \
+        while (height > 0) {                                                                       \
+            const int32_t some = height < 4 ? height : 4;                                          \
+            for (int32_t s = 0; s < some; s++) {                                                   \
+                SL_UNROLLED                                                                        \
+                for (int l = 0; l < LANES; l++)                                                    \
+                    a[l] = step_##suffix(nodes, a[l], x[l], tests, nan);                           \
+            }                                                                                      \
+            height -= some;                                                                        \
+            if (height > 0) { /* all at a leaf already? */                                         \
+                int32_t away = 0;                                                                  \
+                SL_UNROLLED                                                                        \
+                for (int l = 0; l < LANES; l++)                                                    \
+                    away |= a[l] ^ nodes[a[l]].yes;                                                \
+                if (!away) break;                                                                  \
+            }                                                                                      \
+        }                                                                                          \
+        SL_UNROLLED                                                                                \
+        for (int l = 0; l < LANES; l++)                                                            \
+            at[l] = a[l];                                                                          \
+    }                                                                                              \
+                                                                                                   \
+    static void walk_##suffix(const node_##suffix *nodes, int32_t *at, const type *const *x,       \
+                              int32_t height, int tests, bool nan) {                               \
+        if (tests == SL_ALL_LEQ && !nan)                                                           \
+            descend_##suffix(nodes, at, x, height, SL_ALL_LEQ, false);                             \
+        else if (tests == SL_ALL_LEQ)                                                              \
+            descend_##suffix(nodes, at, x, height, SL_ALL_LEQ, true);                              \
+        else if (tests == SL_ALL_LT && !nan)                                                       \
+            descend_##suffix(nodes, at, x, height, SL_ALL_LT, false);                              \
+        else if (tests == SL_ALL_LT)                                                               \
+            descend_##suffix(nodes, at, x, height, SL_ALL_LT, true);                               \
+        else                                                                                       \
+            descend_##suffix(nodes, at, x, height, SL_MIXED, true);                                \
+    }                                                                                              \
+                                                                                                   \
+    static inline type joined_##suffix(type total, type weight, int64_t join, bool fresh) {        \
+        if (join == JOIN_SUM) return total + weight;                                               \
+        if (fresh) return weight;                                                                  \
+        return join == JOIN_LEAST ? (weight < total ? weight : total)                              \
+                                  : (weight > total ? weight : total);                             \
+    }                                                                                              \
+                                                                                                   \
+    static inline void join_##suffix(const sl_call *call, const node_##suffix *node, int64_t row,  \
+                                     bool first) {                                                 \
+        const int64_t *p = call->p;                                                                \
+        type *score = (type *)call->out[0] + row * p[TARGETS];                                     \
+        if (p[LONE]) {                                                                             \
+            *score = joined_##suffix(*score, node->value, p[JOIN], first);                         \
+            return;                                                                                \
+        }                                                                                          \
+        uint8_t *touched = call->out[1] ? (uint8_t *)call->out[1] + row * p[TARGETS] : NULL;       \
+        int32_t leaf;                                                                              \
+        memcpy(&leaf, node, sizeof leaf);                                                          \
+        const int32_t *start = call->in[START], *target = call->in[TARGET];                        \
+        const type *weight = call->in[WEIGHT];                                                     \
+        for (int32_t w = start[leaf]; w < start[leaf + 1]; w++) {                                  \
+            const int32_t t = target[w];                                                           \
+            score[t] = joined_##suffix(score[t], weight[w], p[JOIN], touched && !touched[t]);      \
+            if (touched) touched[t] = 1;                                                           \
+        }                                                                                          \
+    }                                                                                              \
+                                                                                                   \
+    static bool has_nan_##suffix(const type *x, int64_t n) {                                       \
+        int found = 0;                                                                             \
+        for (int64_t i = 0; i < n; i++)                                                            \
+            found |= x[i] != x[i];                                                                 \
+        return found;                                                                              \
+    }                                                                                              \
+                                                                                                   \
+    /* One tree at a time over a block of rows, so that its nodes stay in cache. */                \
+    static void batch_##suffix(const sl_call *call, int64_t from, int64_t to, bool nan) {          \
+        const int64_t *p = call->p;                                                                \
+        const node_##suffix *nodes = call->in[NODE];                                               \
+        const int32_t *roots = call->in[ROOT];                                                     \
+        const type *x = call->in[X];                                                               \
+        for (int64_t r = 0; r < p[ROOTS]; r++) {                                                   \
+            for (int64_t row = from; row < to; row += LANES) {                                     \
+                int32_t at[LANES];                                                                 \
+                const type *lines[LANES];                                                          \
+                for (int64_t l = 0; l < LANES; l++) {                                              \
+                    lines[l] = x + (row + l < to ? row + l : to - 1) * p[FEATURES];                \
+                    at[l] = roots[2 * r];                                                          \
+                }                                                                                  \
+                walk_##suffix(nodes, at, lines, roots[2 * r + 1], (int)p[TESTS], nan);             \
+                for (int64_t l = 0; l < LANES && row + l < to; l++)                                \
+                    join_##suffix(call, nodes + at[l], row + l, r == 0);                           \
+            }                                                                                      \
+        }                                                                                          \
+    }                                                                                              \
+                                                                                                   \
+    /* One row, several trees at a time. */                                                        \
+    static void single_##suffix(const sl_call *call, int64_t row, bool nan) {                      \
+        const int64_t *p = call->p;                                                                \
+        const node_##suffix *nodes = call->in[NODE];                                               \
+        const int32_t *roots = call->in[ROOT];                                                     \
+        const type *lines[LANES];                                                                  \
+        for (int l = 0; l < LANES; l++)                                                            \
+            lines[l] = (const type *)call->in[X] + row * p[FEATURES];                              \
+        for (int64_t r = 0; r < p[ROOTS]; r += LANES) {                                            \
+            int32_t at[LANES], height = 0;                                                         \
+            for (int64_t l = 0; l < LANES; l++) {                                                  \
+                const int32_t *root = roots + 2 * (r + l < p[ROOTS] ? r + l : p[ROOTS] - 1);       \
+                at[l] = root[0];                                                                   \
+                height = root[1] > height ? root[1] : height;                                      \
+            }                                                                                      \
+            walk_##suffix(nodes, at, lines, height, (int)p[TESTS], nan);                           \
+            for (int64_t l = 0; l < LANES && r + l < p[ROOTS]; l++)                                \
+                join_##suffix(call, nodes + at[l], row, r + l == 0);                               \
+        }                                                                                          \
+    }                                                                                              \
+                                                                                                   \
+    static const char *run_##suffix(const sl_call *call) {                                         \
+        const int64_t *p = call->p;                                                                \
+        memset(call->out[0], 0, (size_t)(p[ROWS] * p[TARGETS]) * sizeof(type));                    \
+        if (call->out[1]) memset(call->out[1], 0, (size_t)(p[ROWS] * p[TARGETS]));                 \
+        for (int64_t from = 0; from < p[ROWS]; from += BLOCK) {                                    \
+            const int64_t to = from + BLOCK < p[ROWS] ? from + BLOCK : p[ROWS];                    \
+            const type *x = (const type *)call->in[X] + from * p[FEATURES];                        \
+            const bool nan = has_nan_##suffix(x, (to - from) * p[FEATURES]);                       \
+            if (to - from >= LANES / 2)                                                            \
+                batch_##suffix(call, from, to, nan);                                               \
+            else                                                                                   \
+                for (int64_t row = from; row < to; row++)                                          \
+                    single_##suffix(call, row, nan);                                               \
+        }                                                                                          \
+        return NULL;                                                                               \
     }
-    for (int64_t i = 0; i < p[TREES]; i++)
-        SL_TRY(roots[i] >= 0 && roots[i] < p[NODES], "a root is out of range");
-    for (int64_t i = 0; i < p[VALUES]; i++)
-        SL_TRY(targets[i] >= 0 && targets[i] < p[OUTPUTS], "a target is out of range");
-    return NULL;
-}
 
-SL_INLINE bool passes(int mode, float value, float threshold) {
-    switch (mode) {
-    case LEQ: return value <= threshold;
-    case LT: return value < threshold;
-    case GTE: return value >= threshold;
-    case GT: return value > threshold;
-    case EQ: return value == threshold;
-    default: return value != threshold;
-    }
-}
-
-/* One step down from node `at`, which stays where it is on a leaf. */
-SL_INLINE int32_t step(const tree_node *nodes, const float *row, int32_t at, int mode, bool missing) {
-    const tree_node node = nodes[at];
-    const float value = row[node.feature & LEAF ? 0 : node.feature & FEATURE];
-    float threshold;
-    memcpy(&threshold, &node.bits, sizeof threshold);
-    bool go = passes(mode < 0 ? node.feature >> MODE_SHIFT & 7 : mode, value, threshold);
-    if (missing) go |= (value != value) & ((node.feature & MISSING_IS_TRUE) != 0);
-    return node.feature & LEAF ? at : node.child + !go;
-}
-
-SL_INLINE void add_leaf(const sl_call *call, tree_node leaf, int64_t row, int64_t aggregate) {
-    const int64_t outputs = call->p[OUTPUTS];
-    const int32_t *targets = call->in[3];
-    const float *weights = call->in[4];
-    float *scores = (float *)call->out[0] + row * outputs;
-    uint8_t *marks = call->out[1] ? (uint8_t *)call->out[1] + row * outputs : NULL;
-    for (int32_t i = leaf.child; i < leaf.child + leaf.bits; i++) {
-        const int32_t target = targets[i];
-        const float weight = weights[i];
-        if (aggregate <= AVERAGE) scores[target] += weight;
-        else if (!marks[target]) scores[target] = weight;
-        else if (aggregate == MIN ? weight < scores[target] : weight > scores[target]) scores[target] = weight;
-        if (marks) marks[target] = 1;
-    }
-}
-
-/* Rows that go down a tree side by side: their loads overlap where one walk would wait for each. */
-#define ABREAST 8
-
-SL_INLINE void walk_trees(const sl_call *call, int mode, bool missing) {
-    const int64_t *p = call->p;
-    const float *x = call->in[0];
-    const tree_node *nodes = call->in[1];
-    const int32_t *roots = call->in[2];
-    const int64_t width = p[WIDTH], whole = p[ROWS] / ABREAST * ABREAST;
-    for (int64_t tree = 0; tree < p[TREES]; tree++) {
-        for (int64_t row = 0; row < whole; row += ABREAST) {
-            int32_t at[ABREAST];
-            for (int k = 0; k < ABREAST; k++) at[k] = roots[tree];
-            int32_t leaves;
-            do {
-                leaves = LEAF;
-                SL_UNROLLED
-                for (int k = 0; k < ABREAST; k++) {
-                    at[k] = step(nodes, x + (row + k) * width, at[k], mode, missing);
-                    leaves &= nodes[at[k]].feature;
-                }
-            } while (!leaves);
-            for (int k = 0; k < ABREAST; k++) add_leaf(call, nodes[at[k]], row + k, p[AGGREGATE]);
-        }
-        for (int64_t row = whole; row < p[ROWS]; row++) {
-            int32_t at = roots[tree];
-            while (!(nodes[at].feature & LEAF)) at = step(nodes, x + row * width, at, mode, missing);
-            add_leaf(call, nodes[at], row, p[AGGREGATE]);
-        }
-    }
-}
-
-static const char *run_forest(const sl_call *call) {
-    const int64_t *p = call->p, cells = p[ROWS] * p[OUTPUTS];
-    float *scores = call->out[0];
-    memset(scores, 0, (size_t)cells * sizeof *scores);
-    if (call->out[1]) memset(call->out[1], 0, (size_t)cells);
-    if (p[ROWS] > 0 && p[WIDTH] > 0) {
-        if (p[MODE] == LEQ && !p[MISSING]) walk_trees(call, LEQ, false);
-        else if (p[MODE] == LEQ) walk_trees(call, LEQ, true);
-        else if (p[MODE] == LT) walk_trees(call, LT, true);
-        else walk_trees(call, -1, true);
-    }
-    const float *base = call->in[5];
-    for (int64_t i = 0; i < cells; i++) {
-        if (p[AGGREGATE] == AVERAGE) scores[i] /= (float)p[TREES];
-        if (base) scores[i] += base[i % p[OUTPUTS]];
-    }
-    if (base && call->out[1]) memset(call->out[1], 1, (size_t)cells);
-    return NULL;
-}
+FOREST(float, f32)
+FOREST(double, f64)
 
 const sl_kernel SL_NAME(sl_forest)[] = {
-    {"forest_f32", check_forest, run_forest, 0},
+    {"forest_f32", check_f32, run_f32, 0},
+    {"forest_f64", check_f64, run_f64, 0},
     SL_END,
 };
