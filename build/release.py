@@ -53,10 +53,24 @@ def check_contents(wheel: Path) -> Iterator[str]:
         yield f"it has {size:,} bytes, more than the {budget:,} in build/budgets.toml"
 
 
+_TRIAL_MODEL = """
+from onnx import TensorProto as T, helper as h, numpy_helper, save
+import numpy
+weights = numpy_helper.from_array(numpy.ones((2, 1), numpy.float32), "W")
+graph = h.make_graph(
+    [h.make_node("MatMul", ["X", "W"], ["Y"])], "trial",
+    [h.make_tensor_value_info("X", T.FLOAT, [None, 2])],
+    [h.make_tensor_value_info("Y", T.FLOAT, [None, 1])], [weights],
+)
+save(h.make_model(graph, opset_imports=[h.make_opsetid("", 17)], ir_version=8), "model.onnx")
+"""
+
+
 def try_out(wheel: Path) -> None:
-    """Install the wheel into a fresh environment and run `strandline --help` there."""
-    with tempfile.TemporaryDirectory(prefix="strandline-release-") as folder:
-        venv = Path(folder) / "venv"
+    """Install the wheel into a fresh environment, and pack a site there with no other program on PATH."""
+    with tempfile.TemporaryDirectory(prefix="strandline-release-") as name:
+        folder = Path(name)
+        venv = folder / "venv"
         python = venv / "bin/python"
         run([sys.executable, "-m", "uv", "venv", "--quiet", venv], "uv venv: fresh, for a trial")
         install = [
@@ -70,7 +84,17 @@ def try_out(wheel: Path) -> None:
             f"{wheel}[all]",
         ]
         run(install, f"uv pip install: {wheel.name}[all]")
-        run([venv / "bin/strandline", "--help"], "strandline --help: as installed", cwd=venv)
+        alone = {"PATH": str(venv / "bin"), "HOME": name, "LANG": "C.UTF-8"}
+        run([venv / "bin/strandline", "--help"], "strandline --help: as installed", env=alone)
+        run([python, "-c", _TRIAL_MODEL], "a model for the trial", cwd=folder, env=alone)
+        (folder / "reference.csv").write_text(
+            "a,b\n" + "".join(f"{i},{i % 7}\n" for i in range(100))
+        )
+        pack = [venv / "bin/strandline", "pack", "model.onnx", "--reference", "reference.csv",
+                "--name", "trial", "--version", "1", "-o", "site"]  # fmt: skip
+        run(pack, "strandline pack: as installed", cwd=folder, env=alone)
+        if not (folder / "site/manifest.json").is_file():
+            raise BuildError("strandline pack ended well, but there is no site/manifest.json.")
 
 
 def main() -> int:
