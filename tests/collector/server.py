@@ -4,7 +4,6 @@ output shown on failure.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -12,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,17 +21,15 @@ from strandline.collector.keys import read_keys
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 
-_PROGRAM = (
-    "import json, sys; from strandline.collector.server import serve; "
-    "serve(**json.loads(sys.argv[1]))"
-)
+_COMMAND = "from strandline.cli import main; raise SystemExit(main())"
 
 
 class RunningCollector:
-    """A context manager around `strandline.collector.serve` in a process of its own.
+    """A context manager around `strandline collect` in a process of its own.
 
-    Parameters are those of `serve`. The port stays the same over `restart`, so that clients find
-    the collector again. After an exception in the body, everything the process wrote is printed.
+    Keywords are the command's options (`min_sessions=1` is `--min-sessions 1`). The port stays the
+    same over `restart`, so that clients find the collector again. After an exception in the body,
+    everything the process wrote is printed.
     """
 
     def __init__(self, db: Path, *, site: Path | None = None, **options: Any) -> None:
@@ -39,9 +37,7 @@ class RunningCollector:
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.output: list[str] = []
-        self._options = {"min_sessions": 1} | options
-        if site is not None:
-            self._options["site"] = str(site)
+        self._options = {"min_sessions": 1} | options | ({} if site is None else {"site": site})
         self._process: subprocess.Popen[str] | None = None
 
     @property
@@ -54,9 +50,10 @@ class RunningCollector:
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        options = {"db_url": self.db_url, "port": self.port, **self._options}
+        options = {"db": self.db_url, "port": self.port, **self._options}
+        flags = [(f"--{name.replace('_', '-')}", str(value)) for name, value in options.items()]
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, json.dumps(options)],
+            [sys.executable, "-c", _COMMAND, "collect", *chain.from_iterable(flags)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

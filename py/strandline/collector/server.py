@@ -8,7 +8,7 @@ import asyncio
 import logging
 import socket
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
@@ -37,7 +37,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8765,
     *,
-    site: Path | None = None,
+    site: Path | Sequence[Path] | None = None,
     min_sessions: int = MIN_SESSIONS,
     window_seconds: int = WINDOW_SECONDS,
     allow_hosts: Collection[str] = (),
@@ -63,12 +63,13 @@ def serve(
             "90 days, and one whose id was forgotten would be counted twice; "
             f"{MIN_RETENTION // 86_400} days is the least"
         )
-    packed = read_site(site) if site is not None else None
+    folders = [site] if isinstance(site, Path) else site or []
+    sites = [read_site(folder) for folder in folders]
     storage = open_storage(db_url)
     listener: socket.socket | None = None
     try:
         keys = ensure_keys(storage)
-        names = {*allow_hosts, *([packed.host] if packed and packed.host else [])}
+        names = {*allow_hosts, *(one.host for one in sites if one.host)}
         settings = Settings(
             access=Access.of(host, names, read_key),
             window_seconds=window_seconds,
@@ -77,7 +78,7 @@ def serve(
             access_log=access_log,
         )
         collector = Collector(storage, settings)
-        known = make_known(storage, packed) if packed else None
+        known = [make_known(storage, one) for one in sites]
         listener = listen(host, port)
         _log_to_stderr(access_log)
         address = f"http://{host if ':' not in host else f'[{host}]'}:{listener.getsockname()[1]}/"
@@ -86,7 +87,7 @@ def serve(
         def ready() -> None:
             announce(out, address, keys, settings, known)
 
-        server = _Server(collector, ready, retention, known)
+        server = _Server(collector, ready, retention)
         server.run_until_stopped(listener)
     finally:
         if listener is not None:
@@ -123,12 +124,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def announce(
-    out: TextIO, address: str, keys: Keys, settings: Settings, known: tuple[str, str] | None
+    out: TextIO, address: str, keys: Keys, settings: Settings, known: Sequence[tuple[str, str]]
 ) -> None:
     """What the operator needs to know, once the server answers."""
     lines = [f"Strandline collector at {address}"]
-    if known:
-        lines.append(f"  model       {known[0]} {known[1]}")
+    lines += [f"  model       {name} {version}" for name, version in known]
     lines.append(f"  ingest key  {keys.ingest} (public: goes into the page)")
     if keys.created:
         lines.append(f"  admin key   {keys.admin} (secret; kept in the database, shown only now)")
@@ -152,7 +152,6 @@ class _Server(uvicorn.Server):
         collector: Collector,
         ready: Callable[[], None],
         retention: Retention | None,
-        known: tuple[str, str] | None,
     ) -> None:
         config = uvicorn.Config(
             collector.asgi(),
@@ -169,7 +168,6 @@ class _Server(uvicorn.Server):
         self._collector = collector
         self._ready = ready
         self._retention = retention
-        self._known = known
         self._forgetting: asyncio.Task[None] | None = None
 
     def run_until_stopped(self, listener: socket.socket) -> None:
@@ -180,8 +178,8 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         if self.should_exit:
             return
-        if self._known is not None:
-            await self._collector.ingest.requeue(*self._known)
+        for model in self._collector.storage.models():
+            await self._collector.ingest.requeue(model.name, model.version)
         if self._retention is not None:
             self._forgetting = asyncio.create_task(self._retention.run())
         self._ready()
