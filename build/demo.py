@@ -22,7 +22,8 @@ from typing import Any
 import flights
 import processes
 from cache import BuildError, cache_dir
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
+from visitor import PageError, Visitor
 
 from strandline.bench.browser import FLAGS, BenchError, chromium_path
 from strandline.bundle.manifest import Collector, Window
@@ -38,17 +39,8 @@ SESSIONS = 4
 """browser contexts per model; every other one goes offline in the middle"""
 ROWS = 600
 """rows per session"""
-BATCH = 100
 TOLERANCE = 1e-4
 """relative, between native and WASM probabilities"""
-
-NOTE_READY = """
-let model;
-Object.defineProperty(globalThis, "strandline", {
-  get: () => model,
-  set: (value) => { model = value; globalThis.readyAfter = performance.now(); },
-});
-"""
 
 
 @dataclass
@@ -94,7 +86,7 @@ def main() -> int:
     work.mkdir(parents=True)
     try:
         return run(work, once)
-    except (BuildError, BenchError, RuntimeError) as error:
+    except (BuildError, BenchError, PageError, processes.StartError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -185,76 +177,27 @@ def plan(data: flights.Flights) -> list[Session]:
 
 
 def drive(browser: Browser, host: str, session: Session) -> None:
-    """One visitor: opens the page, predicts, and leaves only when the collector confirmed everything."""
+    """One visitor, who leaves only when the collector has confirmed everything."""
     context = browser.new_context()
     try:
-        page = context.new_page()
-        page.add_init_script(NOTE_READY)
-        page.set_default_timeout(120_000)
-        page.goto(f"{host}/{session.model}/")
-        session.ready_ms.append(ready(session, page))
+        visitor = Visitor(context)
+        session.ready_ms.append(visitor.open(f"{host}/{session.model}/"))
         if session.goes_offline:
-            predict(session, page, ROWS // 3)
-            go_offline(context, page)
-            predict(session, page, ROWS // 3)
-            page.evaluate("strandline.flush()")
-            page.reload()
-            session.offline_ms.append(ready(session, page))
-            predict(session, page, ROWS - 2 * (ROWS // 3))
-            page.evaluate("strandline.flush()")
-            context.set_offline(False)
+            third = ROWS // 3
+            session.predictions += visitor.predict(session.rows[:third])
+            visitor.go_offline()
+            session.predictions += visitor.predict(session.rows[third : 2 * third])
+            visitor.flush()
+            session.offline_ms.append(visitor.reload())
+            session.predictions += visitor.predict(session.rows[2 * third :])
+            visitor.flush()
+            visitor.go_online()
         else:
-            predict(session, page, ROWS)
-        page.evaluate("strandline.flush()")
-        confirmed(page)
+            session.predictions += visitor.predict(session.rows)
+        visitor.confirmed()
+        session.loads = visitor.loads
     finally:
         context.close()
-
-
-def ready(session: Session, page: Page) -> float:
-    """Wait for the model; milliseconds from the start of the navigation."""
-    # The page's policy forbids eval, so Playwright's wait_for_function can't be used.
-    after = page.evaluate(
-        """async () => {
-          const failed = () => document.querySelector("#retry")?.hidden === false;
-          while (globalThis.readyAfter === undefined && !failed())
-            await new Promise((resolve) => setTimeout(resolve, 20));
-          return globalThis.readyAfter ?? null;
-        }"""
-    )
-    if after is None:
-        raise RuntimeError(
-            f"{session.model} did not load in the page:\n{page.inner_text('#loading')}"
-        )
-    session.loads += 1
-    return float(after)
-
-
-def go_offline(context: BrowserContext, page: Page) -> None:
-    """Cut the network, once the service worker holds the whole site."""
-    page.evaluate("navigator.serviceWorker.ready.then(() => null)")
-    context.set_offline(True)
-
-
-def predict(session: Session, page: Page, count: int) -> None:
-    start = len(session.predictions)
-    for i in range(start, start + count, BATCH):
-        rows = session.rows[i : min(i + BATCH, start + count)]
-        session.predictions += page.evaluate("(rows) => strandline.predict(rows)", rows)
-
-
-def confirmed(page: Page) -> None:
-    """Wait until the outbox is empty."""
-    deadline = time.monotonic() + 60
-    while True:
-        state = page.evaluate("strandline.flush()")
-        if state["quarantined"] or state["dropped"]:
-            raise RuntimeError(f"the collector refused reports: {state}")
-        if not state["queued"] and not state["pending"]:
-            return
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"reports were not confirmed within a minute: {state}")
-        time.sleep(0.2)
 
 
 def report(name: str, sessions: Sequence[Session], seen: Comparison, site: Path) -> list[str]:

@@ -19,6 +19,10 @@ START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 
 
+class StartError(RuntimeError):
+    """A server that did not come up; the message holds what it wrote."""
+
+
 class Server:
     """A process that serves HTTP on a port of this machine; what it writes goes to a file.
 
@@ -38,7 +42,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it answers. Raises RuntimeError with its output when it does not."""
+        """Start it, and wait until it answers. Raises StartError with its output when it does not."""
         with self._log.open("ab") as log:
             environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=environment)
@@ -46,7 +50,7 @@ class Server:
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise RuntimeError(f"{self.name} did not start:\n{self.output()}")
+                raise StartError(f"{self.name} did not start:\n{self.output()}")
             time.sleep(0.05)
 
     def _answers(self) -> bool:
