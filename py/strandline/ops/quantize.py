@@ -9,7 +9,7 @@ from strandline.onnx.types import DType, TensorType, float32, uint8
 from strandline.ops.cast import convert, element_type
 from strandline.ops.conv import _conv, conv_integer
 from strandline.ops.linalg import matmul_integer, matmul_shape
-from strandline.ops.narrow import dtype_of
+from strandline.ops.narrow import dtype_of, integer_limits, is_narrow, widen
 from strandline.ops.registry import Array, Attrs, op
 from strandline.ops.rules import Inputs, Types, at, axis_of, need
 
@@ -27,11 +27,9 @@ def _spread(parameter: Array, shape: tuple[int, ...], axis: int, block: int) -> 
 
 
 def clamped(x: Array, dtype: DType) -> Array:
-    """Whole numbers clamped into `dtype`."""
-    if not dtype.is_integer:
-        return convert(x, dtype)
-    limits = np.iinfo(dtype.name)
-    return np.clip(x, limits.min, limits.max).astype(dtype.numpy)
+    """Numbers held within an integer type's limits, and converted."""
+    limits = integer_limits(dtype)
+    return convert(x if limits is None else np.clip(x, *limits), dtype)
 
 
 def _quantize_type(attrs: Attrs, zero: DType | None) -> DType:
@@ -60,13 +58,20 @@ def quantize_linear(
     """Divide in the scale's precision, round half to even, add the zero point, clamp."""
     dtype = _quantize_type({"output_dtype": output_dtype}, None if zero is None else dtype_of(zero))
     wide = element_type(precision) if precision else dtype_of(scale)
-    quotient = convert(x, wide) / _spread(convert(scale, wide), x.shape, axis, block_size)
-    if not dtype.is_integer:
+    work = float32 if is_narrow(wide) else wide
+    factor = _spread(convert(scale, work), x.shape, axis, block_size)
+    quotient = convert(x, work) / factor
+    if integer_limits(dtype) is None:
         return convert(quotient, dtype, bool(saturate))
     rounded = np.rint(quotient).astype(np.float64 if wide.itemsize == 8 else np.float32)
     if zero is not None:
-        rounded = rounded + _spread(zero, x.shape, axis, block_size).astype(rounded.dtype)
+        rounded = rounded + _spread(_plain(zero), x.shape, axis, block_size).astype(rounded.dtype)
     return clamped(rounded, dtype)
+
+
+def _plain(x: Array) -> Array:
+    """Something that NumPy computes with."""
+    return widen(x) if is_narrow(x) else x
 
 
 def _dequantize(inputs: Inputs, attrs: Attrs, n: int) -> Types:
@@ -86,14 +91,9 @@ def dequantize_linear(
     output_dtype: int = 0,
 ) -> Array:
     dtype = element_type(output_dtype) if output_dtype else dtype_of(scale)
-    if dtype_of(x).is_integer:
-        wide = x.astype(np.int32)
-        if zero is not None:
-            wide = wide - _spread(zero, x.shape, axis, block_size).astype(np.int32)
-    else:
-        wide = convert(x, float32)
-        if zero is not None:
-            wide = wide - _spread(convert(zero, float32), x.shape, axis, block_size)
+    wide = _plain(x).astype(np.int32 if dtype_of(x).is_integer else np.float32)
+    if zero is not None:
+        wide = wide - _spread(_plain(zero), x.shape, axis, block_size).astype(wide.dtype)
     factor = _spread(
         convert(scale, float32 if dtype.itemsize < 4 else dtype), x.shape, axis, block_size
     )
