@@ -30,6 +30,24 @@ def isas() -> list[str]: ...
 def set_isa(name: str, /) -> None: ...
 def panel_width() -> int: ...
 def read_varints(buffer: Buffer, /) -> Tensor: ...
+def flatten_forest(
+    wide: bool,
+    n_targets: int,
+    tree: Buffer | None,
+    id: Buffer | None,  # noqa: A002
+    mode: Buffer,
+    feature: Buffer,
+    value: Buffer,
+    yes: Buffer,
+    no: Buffer,
+    missing: Buffer,
+    members: Buffer | None,
+    roots: Buffer | None,
+    weight_tree: Buffer | None,
+    weight_id: Buffer,
+    target: Buffer,
+    weight: Buffer,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, int, int, bool, bool]: ...
 def tally(
     values: Buffer, cuts: Buffer, counts: Buffer, /
 ) -> tuple[int, int, int, float, float, bytes, bytes]: ...

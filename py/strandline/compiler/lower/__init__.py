@@ -11,6 +11,7 @@ from strandline.compiler.lower import (
     gather,
     linear,
     reduction,
+    trees,
     unary,
 )
 from strandline.compiler.lower.registry import Instr, Lowering, lower, rule_for
@@ -25,5 +26,6 @@ __all__ = [
     "lower",
     "reduction",
     "rule_for",
+    "trees",
     "unary",
 ]
