@@ -58,8 +58,7 @@ async function fetchUpdate(): Promise<void> {
   const pointer = await caches.open(pointerCache(site));
   await pointer.put(POINTER, new Response(bytes, { headers: { "Content-Type": "application/json" } }));
   current = null;
-  if (!first) await tell({ kind: "update", name: manifest.name, version: manifest.version });
-  else await tell({ kind: "offline-ready" });
+  if (!first) await tell({ kind: "update", version: manifest.version });
 }
 
 /** Fetches what the cache lacks. A file that is not what the manifest says fails the whole update. */
@@ -85,7 +84,7 @@ async function fetchInto(cache: Cache, url: string, expected: string): Promise<v
   throw new Error(`${url} does not have the SHA-256 that manifest.json promises`);
 }
 
-async function tell(message: { kind: string; name?: string; version?: string }): Promise<void> {
+async function tell(message: { kind: "update"; version: string }): Promise<void> {
   for (const client of await self.clients.matchAll({ includeUncontrolled: true })) client.postMessage(message);
 }
 

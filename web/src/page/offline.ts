@@ -4,15 +4,14 @@ import { byId } from "../ui/dom";
 import { showOffline } from "./status";
 
 interface Message {
-  kind: "update" | "offline-ready";
-  version?: string;
+  kind: "update";
+  version: string;
 }
 
 /** To be called while the page's script starts: what the service worker says later than that is not missed. */
 export function listen(): void {
   navigator.serviceWorker?.addEventListener("message", ({ data }: MessageEvent<Message>) => {
-    if (data.kind === "offline-ready") showOffline("ready");
-    if (data.kind === "update") offerUpdate(data.version ?? "");
+    if (data.kind === "update") offerUpdate(data.version);
   });
   if (navigator.serviceWorker?.controller) showOffline("ready");
   byId("update-now").addEventListener("click", () => location.reload());
