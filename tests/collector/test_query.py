@@ -24,7 +24,7 @@ from strandline.collector.query import (
 from strandline.collector.register import register
 from strandline.collector.sqlite import SQLiteStorage
 from strandline.collector.storage import Accepted, StorageError
-from strandline.drift import compare
+from strandline.drift import compare, result, wire
 from tests.collector import samples
 
 HOUR = 3600
@@ -98,9 +98,17 @@ def test_drift_is_what_the_rows_themselves_would_give(filled: Filled) -> None:
     for one in answer["features"]:
         assert len(one["bins"]) == len(one["reference"]) == len(one["current"])
         if one["role"] != "system":
-            assert one["rows"] == 300
+            assert one["summary"]["current"]["rows"] == 300
             assert sum(one["current"]) == pytest.approx(1, abs=1e-4)
-            assert {"method", "value", "p_value", "verdict"} <= one["drift"][0].keys()
+
+
+def test_the_answer_holds_the_published_result(filled: Filled) -> None:
+    filled.put(0, samples.rows(60, faster=15))
+    found = filled.query().comparison(Question())
+    published = result(samples.reference(), samples.profile(samples.rows(60, faster=15)))
+    answer = drift_json(found) | {"schema": published["schema"]}
+    assert {name: answer[name] for name in published} == published
+    wire.check(published, wire.RESULT)
 
 
 def test_windows_of_few_sessions_are_hidden_from_every_answer(filled: Filled) -> None:
@@ -156,7 +164,7 @@ def test_nothing_collected_is_no_error(filled: Filled) -> None:
     answer = drift_json(filled.query().comparison(Question()))
     assert (answer["rows"], answer["windows"], answer["from"], answer["to"]) == (0, 0, None, None)
     assert {one["verdict"] for one in answer["features"]} == {"no data"}
-    assert [one["drift"] for one in answer["features"]] == [[]] * 4
+    assert [one["statistics"] for one in answer["features"]] == [[]] * 4
     entry, courses = filled.query().series(Question(), None)
     assert [one["windows"] for one in answers.series(entry, courses, None)["features"]] == [[]] * 4
 
@@ -172,12 +180,12 @@ def test_the_series_follows_every_feature(filled: Filled) -> None:
     assert "bins" not in speed
     assert [w["start"][11:13] for w in speed["windows"]] == ["09", "11", "13"]
     values = [
-        next(s["value"] for s in w["drift"] if s["method"] == "psi") for w in speed["windows"]
+        next(s["value"] for s in w["statistics"] if s["method"] == "psi") for w in speed["windows"]
     ]
     assert values == sorted(values)
     for window, table in zip(speed["windows"], tables, strict=True):
         one = compare(samples.reference(), samples.profile(table))[0]
-        assert [s["value"] for s in window["drift"]] == [s.value for s in one.statistics]
+        assert [s["value"] for s in window["statistics"]] == [s.value for s in one.statistics]
         assert "current" not in window
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from strandline.collector.clock import iso
 from strandline.collector.profiles import Entry
-from strandline.collector.query import Comparison, Course, Known
+from strandline.collector.query import ALPHA, Comparison, Course, Known
 from strandline.collector.storage import Window
-from strandline.drift import FeatureDrift
+from strandline.drift import Statistic
 from strandline.drift.features import Feature
 from strandline.drift.histogram import histogram
 from strandline.drift.tally import Tally
@@ -45,12 +45,11 @@ def models(known: list[Known], **settings: int) -> dict[str, Any]:
 
 
 def drift(found: Comparison, **settings: int) -> dict[str, Any]:
-    """`GET /v1/drift`."""
+    """`GET /v1/drift`: the members of the schema ``drift-1``, and what they are about."""
     return {
         "schema": "strandline.collected/1",
         "model": found.model,
         "version": found.version,
-        "reference": found.reference.sha256,
         "from": _iso(found.start),
         "to": _iso(found.end),
         **settings,
@@ -58,10 +57,14 @@ def drift(found: Comparison, **settings: int) -> dict[str, Any]:
         "hidden_windows": len(found.hidden),
         "hidden_rows": sum(window.rows for window in found.hidden),
         "hidden_sessions": sum(window.sessions for window in found.hidden),
-        "rows": found.profile.rows,
         "reports": sum(window.reports for window in found.shown),
         "sessions": found.sessions,
-        "features": [_compared(one) for one in found.drifts],
+        "rows": found.profile.rows,
+        "reference": found.reference.sha256,
+        "reference_rows": found.reference.rows,
+        "alpha": ALPHA,
+        "drifted": sum(one.verdict == "drift" for one in found.drifts),
+        "features": [one.to_json() for one in found.drifts],
     }
 
 
@@ -87,27 +90,6 @@ def _named(feature: Feature) -> dict[str, str]:
     return {"name": feature.name, "role": feature.role, "kind": feature.kind}
 
 
-def _compared(one: FeatureDrift) -> dict[str, Any]:
-    document = one.to_json()
-    statistics = [*one.statistics, *([one.missing] if one.missing else [])]
-    return {
-        **_named(one.feature),
-        "verdict": one.verdict,
-        "p_value": one.p_value,
-        **_counts(one),
-        **{name: document[name] for name in ("bins", "reference", "current", "summary")},
-        "drift": [statistic.to_json() for statistic in statistics],
-    }
-
-
-def _counts(one: FeatureDrift) -> dict[str, int]:
-    return {
-        "rows": one.current.rows,
-        "missing": one.current.missing,
-        "invalid": one.current.invalid,
-    }
-
-
 def _course(feature: Feature, i: int, courses: list[Course], *, masses: bool) -> dict[str, Any]:
     answer: dict[str, Any] = _named(feature)
     if masses:
@@ -119,15 +101,21 @@ def _course(feature: Feature, i: int, courses: list[Course], *, masses: bool) ->
         window = _window(course.window) | {"hidden": course.drifts is None}
         if course.drifts is not None:
             one = course.drifts[i]
-            window |= _counts(one) | {"verdict": one.verdict}
-            window["drift"] = [
-                {"method": s["method"], "value": s["value"], "p_value": s["p_value"]}
-                for s in (statistic.to_json() for statistic in one.statistics)
-            ]
+            window |= {
+                "missing": one.current.missing,
+                "invalid": one.current.invalid,
+                "verdict": one.verdict,
+                "statistics": [_short(statistic) for statistic in one.statistics],
+            }
             if masses:
                 window["current"] = histogram(scale, one.current).to_json()["current"]
         windows.append(window)
     return answer | {"windows": windows}
+
+
+def _short(statistic: Statistic) -> dict[str, Any]:
+    document = statistic.to_json()
+    return {name: document[name] for name in ("method", "value", "p_value", "verdict")}
 
 
 def _scale(feature: Feature, seen: Iterable[Tally]) -> Feature:

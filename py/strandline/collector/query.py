@@ -14,6 +14,8 @@ from strandline.collector.storage import History, Model, Storage, Totals, Window
 from strandline.collector.windows import Windows
 from strandline.drift import FeatureDrift, Profile, Reference, compare
 
+ALPHA = 0.05
+"""level that the false alarms of all features of one comparison are held at"""
 MOST_WINDOWS = 1000
 """of a series; ask for a range to see older ones"""
 
@@ -114,7 +116,7 @@ class Query:
         self.min_sessions = min_sessions
         self._storage = storage
         self._catalogue = catalogue
-        self._windows = Windows()
+        self._windows = Windows(ALPHA)
 
     def models(self) -> list[Known]:
         """Every registered version, by name, oldest registration first."""
@@ -141,7 +143,7 @@ class Query:
             version=entry.model.version,
             reference=entry.reference,
             profile=profile,
-            drifts=compare(entry.reference, profile),
+            drifts=compare(entry.reference, profile, alpha=ALPHA),
             shown=shown,
             hidden=hidden,
             sessions=history.sessions,

@@ -28,7 +28,8 @@ class _Held:
 class Windows:
     """Answers for windows by (model, start, length, reports): a changed window has more reports."""
 
-    def __init__(self, remembered: int = REMEMBERED) -> None:
+    def __init__(self, alpha: float, remembered: int = REMEMBERED) -> None:
+        self._alpha = alpha
         self._remembered = remembered
         self._held: OrderedDict[_Key, _Held] = OrderedDict()
         self._lock = threading.Lock()
@@ -41,7 +42,7 @@ class Windows:
         """The window beside its reference."""
         held = self._hold(entry, window)
         if held.drifts is None:
-            held.drifts = compare(entry.reference, held.profile)
+            held.drifts = compare(entry.reference, held.profile, alpha=self._alpha)
         return held.drifts
 
     def _hold(self, entry: Entry, window: Window) -> _Held:
