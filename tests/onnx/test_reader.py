@@ -90,6 +90,8 @@ def test_tensors_of_every_type(code: int, raw: bool, shape: tuple[int, ...]) -> 
         tensor = numpy_helper.from_array(want, "t")
     got = constant(tensor)
     assert got.dtype is BY_CODE[code] and got.shape == shape
+    if BY_CODE[code].per_byte > 1 and BY_CODE[code].format == "b":
+        want = want.astype(np.int8)  # signs extended
     assert bytes(got.data) == want.tobytes()
 
 
@@ -261,7 +263,7 @@ class TestExternalData:
     [
         (onnx.TensorProto(name="t", data_type=FLOAT, dims=[3], raw_data=b"1234"), "12 bytes, but holds 4"),
         (onnx.TensorProto(name="t", data_type=FLOAT, dims=[-1]), "negative size"),
-        (onnx.TensorProto(name="t", data_type=17, dims=[1], raw_data=b"1"), "float8e4m3fn is not supported"),
+        (onnx.TensorProto(name="t", data_type=14, dims=[1], raw_data=b"1"), "complex64 is not supported"),
         (onnx.TensorProto(name="t", data_type=99, dims=[1]), "no element type 99"),
         (onnx.TensorProto(name="t", data_type=8, dims=[2], string_data=[b"a"]), "holds 1 strings"),
         (onnx.TensorProto(name="t", data_type=FLOAT, dims=[2**40, 2**40]), "but holds 0 bytes"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,8 +22,10 @@ def encode(value: int) -> bytes:
     return bytes([*out, value])
 
 
-def fields(data: bytes, runs: tuple[int, ...] = ()) -> list[tuple[int, int, int, int]]:
-    return list(wire.fields(memoryview(data), 0, len(data), runs))
+def fields(
+    data: bytes, runs: tuple[int, ...] = (), texts: int = 0
+) -> list[tuple[int, int, Any, int]]:
+    return list(wire.fields(memoryview(data), 0, len(data), runs, texts))
 
 
 @given(st.lists(INT64))
@@ -50,6 +53,16 @@ def test_tagged_floats_are_one_run(values: list[float]) -> None:
     (run,) = fields(data, (7,))
     got = wire.reals(memoryview(data), *run[1:], "f").tobytes()
     assert got == struct.pack(f"<{len(values)}f", *values)
+
+
+@given(st.lists(st.sampled_from(["", "LEAF", "BRANCH_LEQ", "LEAFY", "ä"]) | st.text(max_size=200)))
+def test_strings_are_one_list(values: list[str]) -> None:
+    encoded = [value.encode() for value in values]
+    data = b"".join(b"\x4a" + encode(len(text)) + text for text in encoded)
+    got = fields(data + b"\x10\x01", texts=9)
+    assert got[-1][:2] == (2, wire.VARINT)
+    assert [text for _, _, texts, _ in got[:-1] for text in texts] == values
+    assert len(got) == bool(values) + 1
 
 
 def test_packed_floats_are_a_view_of_the_file() -> None:

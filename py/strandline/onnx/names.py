@@ -12,8 +12,8 @@ def subgraphs(node: Node) -> Iterator[Graph]:
     for value in node.attrs.values():
         if isinstance(value, Graph):
             yield value
-        elif isinstance(value, tuple):
-            yield from (item for item in value if isinstance(item, Graph))
+        elif isinstance(value, tuple) and value and isinstance(value[0], Graph):
+            yield from value  # a list attribute is of one kind; most are a forest's many strings
 
 
 def captured(graph: Graph) -> tuple[str, ...]:

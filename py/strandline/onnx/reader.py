@@ -13,6 +13,7 @@ from typing import Any
 from strandline.onnx import wire
 from strandline.onnx.functions import Function, Inliner, Reference
 from strandline.onnx.graph import Constant, Dim, Graph, Node, ValueInfo
+from strandline.onnx.names import subgraphs
 from strandline.onnx.tensors import ExternalFiles, dtype_of, join, read_pair, read_tensor
 from strandline.onnx.wire import ModelError
 
@@ -189,7 +190,7 @@ class _Reader:
         name, declared, found, reference = "", 0, 0, ""
         value: Any = None
         lists: dict[int, list[Any]] = {}
-        for number, kind, a, b in wire.fields(data, start, end, (7, 8)):
+        for number, kind, a, b in wire.fields(data, start, end, (7, 8), 9):
             if number == 1:
                 name = wire.text(data, kind, a, b)
             elif number == 2:
@@ -212,8 +213,8 @@ class _Reader:
             elif number == 8:
                 lists.setdefault(_INTS, []).append(wire.integers(data, kind, a, b))
             elif number == 9:
-                wire.expect(kind, wire.BYTES, a, "a text attribute")
-                lists.setdefault(_STRINGS, []).append(str(data[a:b], "utf-8", "surrogateescape"))
+                wire.expect(kind, wire.TEXTS, b, "a list of texts")
+                lists.setdefault(_STRINGS, []).extend(a)
             elif number == 10:
                 wire.expect(kind, wire.BYTES, a, "a tensor attribute")
                 lists.setdefault(_TENSORS, []).append(read_tensor(data, a, b, self.files)[1])
@@ -336,12 +337,11 @@ def _check_names(graph: Graph, outer: tuple[set[str], ...]) -> None:
     for node in graph.nodes:
         for name in node.inputs:
             need(name, f"node {node}")
+        for sub in subgraphs(node):
+            _check_names(sub, scopes)
         for value in node.attrs.values():
-            for sub in value if isinstance(value, tuple) else (value,):
-                if isinstance(sub, Graph):
-                    _check_names(sub, scopes)
-                elif isinstance(sub, Reference):
-                    raise ModelError(f"node {node} refers to attribute '{sub.name}' of no function")
+            if isinstance(value, Reference):
+                raise ModelError(f"node {node} refers to attribute '{value.name}' of no function")
         for name in node.outputs:
             if name in known:
                 raise ModelError(f"node {node} makes '{name}', which exists already")

@@ -22,11 +22,7 @@ _TYPED_FIELD = {
     "string": _STRING_DATA,
 }
 _NUMBERS = (1, _FLOAT_DATA, _INT32_DATA, _INT64_DATA, _DOUBLE_DATA, _UINT64_DATA)
-_UNREAD_TYPES = {
-    14: "complex64", 15: "complex128", 17: "float8e4m3fn", 18: "float8e4m3fnuz", 19: "float8e5m2",
-    20: "float8e5m2fnuz",
-    21: "uint4", 22: "int4", 23: "float4e2m1", 24: "float8e8m0", 25: "uint2", 26: "int2",
-}  # fmt: skip
+_UNREAD_TYPES = {14: "complex64", 15: "complex128", 27: "float6e2m3", 28: "float6e3m2"}
 
 
 class ExternalFiles:
@@ -132,11 +128,26 @@ def read_tensor(
         value_bytes = raw
     else:
         value_bytes = _typed(dtype, parts)
-    if len(value_bytes) != type_.nbytes:
-        raise ModelError(
-            f"{where} is {type_}, {type_.nbytes} bytes, but holds {len(value_bytes)} bytes"
-        )
+    stored = -(-type_.nbytes // dtype.per_byte)
+    if len(value_bytes) != stored:
+        raise ModelError(f"{where} is {type_}, {stored} bytes, but holds {len(value_bytes)} bytes")
+    if dtype.per_byte > 1:
+        value_bytes = _unpack(value_bytes, type_)
     return name, Constant(type_, value_bytes)
+
+
+def _unpack(packed: memoryview, type_: TensorType) -> memoryview:
+    """One byte per element from several in a byte, the lowest bits first; signed ones extended."""
+    per_byte = type_.dtype.per_byte
+    bits = 8 // per_byte
+    top = 1 << bits
+    signed = type_.dtype.format == "b"
+    data, result = bytes(packed), bytearray(len(packed) * per_byte)
+    for place in range(per_byte):
+        codes = [byte >> place * bits & top - 1 for byte in range(256)]
+        table = bytes(256 - top + c if signed and c >= top // 2 else c for c in codes)
+        result[place::per_byte] = data.translate(table)
+    return memoryview(bytes(result[: type_.size]))
 
 
 def _external(
@@ -145,7 +156,8 @@ def _external(
     try:
         location = entries["location"]
         offset = int(entries.get("offset", 0))
-        length = int(entries["length"]) if "length" in entries else type_.nbytes
+        stored = -(-type_.nbytes // type_.dtype.per_byte)
+        length = int(entries["length"]) if "length" in entries else stored
     except (KeyError, ValueError) as error:
         raise ModelError(f"tensor '{name}' has a wrong external_data entry: {error}") from None
     return files.span(location, offset, length, name)

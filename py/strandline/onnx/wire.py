@@ -14,13 +14,13 @@ import re
 import struct
 from collections.abc import Collection, Iterator
 from functools import cache
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from strandline import core
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-RUN = 8
-"""Beside the wire types: a span of equally tagged numbers, tags included."""
+RUN, TEXTS = 8, 9
+"""Beside the wire types: a span of equally tagged numbers, tags included; and a list of strings."""
 
 Reals: TypeAlias = "memoryview[float]"
 
@@ -46,13 +46,13 @@ def varint(data: memoryview, at: int, end: int) -> tuple[int, int]:
 
 
 def fields(
-    data: memoryview, start: int, end: int, runs: Collection[int] = ()
-) -> Iterator[tuple[int, int, int, int]]:
+    data: memoryview, start: int, end: int, runs: Collection[int] = (), texts: int = 0
+) -> Iterator[tuple[int, int, Any, int]]:
     """Yield (field number, wire type, a, b) for each field of the message in `data[start:end]`.
 
     For VARINT `a` is the value and `b` the position after it; for all others `data[a:b]` is the
-    payload. Numbers of the fields in `runs` (all below 16) come as RUN spans when they are not
-    packed.
+    payload. Numbers of the fields in `runs` come as RUN spans when they are not packed; the strings
+    of the field `texts` as TEXTS, with `a` their list. These fields' numbers are below 16.
     """
     at = start
     while at < end:
@@ -62,7 +62,10 @@ def fields(
         if key >= 0x80:
             key, at = varint(data, begin, end)
         number, wire = key >> 3, key & 7
-        if wire == BYTES:
+        if wire == BYTES and number == texts:
+            words, at = _text_run(data, begin, end, key)
+            yield number, TEXTS, words, at
+        elif wire == BYTES:
             if at < end and data[at] < 0x80:
                 size = data[at]
                 at += 1
@@ -95,6 +98,10 @@ def fields(
             )
 
 
+_FEW_WORDS = 8
+"""So many different strings are worth a pattern."""
+
+
 @cache
 def _varint_run(tag: int) -> re.Pattern[bytes]:
     # Possessive, so that the engine keeps no way back: linear in time, constant in memory.
@@ -111,6 +118,32 @@ def _run_end(data: memoryview, start: int, end: int, key: int) -> int:
     count = (end - start) // stride
     tags = data[start : start + count * stride : stride].tobytes()
     return start + stride * (count - len(tags.lstrip(bytes([key]))))
+
+
+def _text_run(data: memoryview, start: int, end: int, key: int) -> tuple[list[str], int]:
+    """The strings that begin at `start`, each behind the one-byte tag `key`, and where they end.
+
+    A forest names the mode of each of its nodes, a few words a million times over: once a word
+    has been read, further ones are found by a pattern, without a step of Python for each.
+    """
+    words: list[str] = []
+    known: dict[bytes, str] = {}
+    at = start
+    while at < end and data[at] == key:
+        size, begin = varint(data, at + 1, end)
+        if size > end - begin:
+            raise ModelError(f"byte {at}: a text says {size} bytes where {end - begin} are left")
+        piece = data[at : begin + size].tobytes()
+        text = known[piece] = str(data[begin : begin + size], "utf-8", "surrogateescape")
+        words.append(text)
+        at = begin + size
+        if len(known) <= _FEW_WORDS:
+            pattern = b"|".join(map(re.escape, known))
+            found = re.compile(b"(?:" + pattern + b")*+").match(data, at, end)
+            if found is not None and found.end() > at:
+                words += map(known.__getitem__, re.findall(pattern, found.group()))
+                at = found.end()
+    return words, at
 
 
 def integers(data: memoryview, wire: int, a: int, b: int) -> memoryview:

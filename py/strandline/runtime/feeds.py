@@ -3,21 +3,22 @@ the remedy."""
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from strandline._lazy import np
 from strandline.onnx.graph import ValueInfo
-from strandline.onnx.types import BY_NAME, DType, TensorType, bfloat16
+from strandline.onnx.types import BY_NAME, DType, TensorType
 from strandline.onnx.types import string as string_type
 from strandline.runtime.values import object_array
 
 _KINDS = {"f": "float", "d": "float", "e": "float", "?": "bool"}
 _KINDS |= dict.fromkeys("bhilqn", "int") | dict.fromkeys("BHILQN", "uint")
 
-
-_BFLOAT16 = "T{H:bfloat16:}"
+_NARROW = re.compile(r"T\{[BH]:(\w+):\}")
+"""The buffer format of NumPy's stand-ins for types that it lacks (see `DType.numpy`)."""
 
 
 class FeedError(ValueError):
@@ -43,8 +44,9 @@ def dtype_of_buffer(view: memoryview) -> DType | None:
     """The element type of a buffer, by what its format means and not by its letter; None when ONNX
     has none."""
     letter = view.format.lstrip("@=<|")
-    if view.format == _BFLOAT16 and view.itemsize == 2:
-        return bfloat16
+    narrow = _NARROW.fullmatch(view.format)
+    if narrow:
+        return BY_NAME.get(narrow[1])
     if view.format[:1] in ">!" and view.itemsize > 1:
         return None
     kind = _KINDS.get(letter)
