@@ -6,7 +6,7 @@ within each; no statistic is computed from them.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -122,15 +122,13 @@ def _rebinned(
     xs, below = _corners(feature, tally)
 
     def share_below(x: float) -> float:
-        i = bisect_right(xs, x)
-        if i == 0:
-            return 0.0
+        i = bisect_left(xs, x)
         if i == len(xs):
-            return 1.0 if x > xs[-1] else below[-2] / tally.n
-        width = xs[i] - xs[i - 1]
-        inside = below[i] - below[i - 1]
-        part = (x - xs[i - 1]) / width if width > 0 else 0.0
-        return (below[i - 1] + inside * part) / tally.n
+            return 1.0
+        if xs[i] == x or i == 0:
+            return below[i] / tally.n
+        part = (x - xs[i - 1]) / (xs[i] - xs[i - 1])
+        return (below[i - 1] + (below[i] - below[i - 1]) * part) / tally.n
 
     at = [0.0, *(share_below(edge) for edge in edges), 1.0]
     return tuple(max(0.0, b - a) for a, b in pairwise(at))
@@ -138,6 +136,6 @@ def _rebinned(
 
 def number(value: float) -> str:
     """A number short enough for a label."""
-    if value == int(value) and abs(value) < 1e6:
+    if abs(value) < 1e6 and value == int(value):
         return str(int(value))
     return f"{value:.4g}"

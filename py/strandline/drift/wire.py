@@ -56,11 +56,8 @@ def _compiled(name: str, pointer: str) -> Check:
 
 
 def _compile(node: Mapping[str, Any], home: str) -> Check:
-    checks = [
-        _KEYWORDS[keyword](node, home)
-        for keyword in node
-        if keyword not in _ANNOTATIONS and keyword not in _TOGETHER
-    ]
+    keywords = {_PARTNERS.get(keyword, keyword) for keyword in node.keys() - _ANNOTATIONS}
+    checks = [_KEYWORDS[keyword](node, home) for keyword in _KEYWORDS if keyword in keywords]
     if len(checks) == 1:
         return checks[0]
 
@@ -229,7 +226,11 @@ _KEYWORDS: Final[dict[str, Callable[[Mapping[str, Any], str], Check]]] = {
     "pattern": _pattern,
     "oneOf": _one_of,
 }
-_TOGETHER: Final = frozenset(
-    {"additionalProperties", "minProperties", "minItems", "minLength", "maximum"}
-)
-"""keywords that are read with the keyword they belong to, which must be there too"""
+_PARTNERS: Final = {
+    "additionalProperties": "properties",
+    "minProperties": "maxProperties",
+    "minItems": "maxItems",
+    "minLength": "maxLength",
+    "maximum": "minimum",
+}
+"""keywords that are read together with another one"""

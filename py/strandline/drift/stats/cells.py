@@ -1,43 +1,75 @@
-"""Counts of reference and current in cells wide enough for statistics that are defined on cells."""
+"""Counts of reference and current in cells wide enough for statistics that are defined on cells.
+
+Which cells there are must not depend on how the reference's sample happened to fall, or a test on
+them sees drift where there is none: a category that the reference lacks by chance has a cell with
+nothing in it on one side. So numeric cells are few and wide, and categories are kept apart only if
+both samples *together* hold enough of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import sqrt
 from typing import Final, TypeAlias
 
-from strandline.drift.features import Feature, NumericFeature
-from strandline.drift.tally import Tally
+from strandline.drift.features import CategoricalFeature, Feature, NumericFeature
+from strandline.drift.stats.special import chi2_sf
+from strandline.drift.tally import CategoricalTally, Tally
 
 Cells: TypeAlias = list[tuple[int, int]]
 """(reference, current) counts"""
 
 GROUPS: Final = 10
 LEAST_EXPECTED: Final = 5.0
+"""rows that either sample must expect in a cell of a test"""
+LEAST_REFERENCE: Final = 20
+"""rows of the reference in a group of bins of a test: the bins' edges come from these very rows"""
 
 
 def cells(feature: Feature, current: Tally) -> Cells:
-    """A numeric feature's bins in about `GROUPS` groups of equal reference mass; a categorical
-    one's categories.
-
-    The groups depend on the reference only, so that their statistics can be compared over time; the
-    outer groups are open.
+    """A numeric feature's bins in tenths of the reference, open at both ends; a categorical one's
+    categories.
     """
-    if not isinstance(feature, NumericFeature):
-        return list(zip(feature.tally.counts, current.counts, strict=True))
+    if isinstance(feature, NumericFeature):
+        return _grouped(feature, current, GROUPS)
+    return list(zip(feature.tally.counts, current.counts, strict=True))
+
+
+def coarse_cells(feature: Feature, current: Tally) -> Cells:
+    """The same, coarser, as a test of homogeneity needs it; a single cell when there are too few
+    rows.
+    """
+    if isinstance(feature, NumericFeature):
+        most = min(feature.tally.n / LEAST_REFERENCE, current.n / LEAST_EXPECTED)
+        return _grouped(feature, current, max(1, min(GROUPS, int(most))))
+    assert isinstance(current, CategoricalTally)
+    return pooled(cells(feature, current), _least(feature, current))
+
+
+def pearson(table: Cells) -> tuple[float, float]:
+    """(statistic, p-value) of the two-sample chi-square test on the cells of a test."""
+    n, m = totals(table)
+    value = sum((r * m - c * n) ** 2 / ((r + c) * n * m) for r, c in table if r + c)
+    df = sum(r + c > 0 for r, c in table) - 1
+    return value, chi2_sf(value, df) if df else 1.0
+
+
+def _grouped(feature: NumericFeature, current: Tally, number: int) -> Cells:
     reference = feature.tally.counts
     return [
         (sum(reference[start:stop]), sum(current.counts[start:stop]))
-        for start, stop in groups(tuple(reference))
+        for start, stop in groups(tuple(reference), number)
     ]
 
 
 @lru_cache(maxsize=2048)
-def groups(reference: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
-    """Ranges of adjacent bins, each with about 1/`GROUPS` or more of the reference."""
-    share = sum(reference) / GROUPS
+def groups(reference: tuple[int, ...], number: int) -> tuple[tuple[int, int], ...]:
+    """At most `number` ranges of adjacent bins with about equal shares of the reference."""
+    left = sum(reference)
+    share = left / number
     ranges: list[tuple[int, int]] = []
-    start, mass, left = 0, 0, sum(reference)
+    start, mass = 0, 0
     for i, count in enumerate(reference):
         mass += count
         left -= count
@@ -48,26 +80,35 @@ def groups(reference: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
     return tuple(ranges)
 
 
-def pooled(table: Sequence[tuple[int, int]]) -> Cells:
-    """The same counts with cells pooled until each is expected to hold `LEAST_EXPECTED` rows of
-    either sample.
+def _least(feature: CategoricalFeature, current: CategoricalTally) -> float:
+    """Rows that a category must have in both samples together to be a cell of a test.
 
-    Which cells are pooled depends on the totals of both samples only, so that a test given those
-    totals stays valid.
+    Enough to expect `LEAST_EXPECTED` in the smaller sample, and so many that a category left out of
+    a full vocabulary would hardly have them.
     """
-    n, m = totals(table)
+    n, m = feature.tally.n, current.n
     least = LEAST_EXPECTED * (n + m) / min(n, m)
-    whole: Cells = []
-    r = c = 0
-    for cell in sorted(table, key=sum):
-        r, c = r + cell[0], c + cell[1]
-        if r + c >= least:
-            whole.append((r, c))
-            r = c = 0
-    if r + c and whole:
-        last = whole.pop()
-        whole.append((last[0] + r, last[1] + c))
-    return whole or [(n, m)]
+    if feature.tally.unseen:
+        rarest = feature.tally.counts[-2]
+        least = max(least, (rarest + 4 * sqrt(rarest)) * (n + m) / n)
+    return least
+
+
+def pooled(table: Sequence[tuple[int, int]], least: float) -> Cells:
+    """The cells with at least so many rows in both samples together, and one cell of all others.
+
+    The last cell (the categories that are not in the vocabulary) is always one of the others. When
+    the others stay below `least`, the smallest cell joins them.
+    """
+    *named, (r, c) = table
+    whole = sorted((cell for cell in named if sum(cell) >= least), key=sum)
+    for cell in named:
+        if sum(cell) < least:
+            r, c = r + cell[0], c + cell[1]
+    if 0 < r + c < least and whole:
+        smallest = whole.pop(0)
+        r, c = r + smallest[0], c + smallest[1]
+    return [*whole, (r, c)] if r + c else whole
 
 
 def totals(table: Sequence[tuple[int, int]]) -> tuple[int, int]:
