@@ -156,25 +156,37 @@ def _net(name: str, file: str) -> Case:
     path = Path(onnx.__file__).parent / "backend/test/data/light" / file
     proto = onnx.load(path)
     rng = np.random.default_rng(SEED)
-    shapes = {i.name: numpy_helper.to_array(i) for i in proto.graph.initializer}
-    kept = []
-    for node in proto.graph.node:
-        if node.op_type != "ConstantOfShape":
-            kept.append(node)
-            continue
-        shape = tuple(int(d) for d in shapes[node.input[0]])
-        proto.graph.initializer.append(
-            numpy_helper.from_array(_weights(shape, rng), node.output[0])
-        )
-    del proto.graph.node[:]
+    roles = {
+        name: role
+        for node in proto.graph.node
+        if node.op_type == "BatchNormalization"
+        for name, role in zip(node.input, ("", "scale", "shift", "mean", "variance"), strict=True)
+    }
+    held = {i.name: numpy_helper.to_array(i) for i in proto.graph.initializer}
+    kept = [n for n in proto.graph.node if n.op_type != "ConstantOfShape"]
+    used = {name for node in kept for name in node.input}
+    made = [
+        (node.output[0], _weights(tuple(held[node.input[0]].tolist()), roles, node.output[0], rng))
+        for node in proto.graph.node
+        if node.op_type == "ConstantOfShape"
+    ]
+    initializers = [i for i in proto.graph.initializer if i.name in used]
+    initializers += [numpy_helper.from_array(array, name) for name, array in made]
+    (declared,) = [i for i in proto.graph.input if i.name not in held]
+    del proto.graph.node[:], proto.graph.initializer[:], proto.graph.input[:]
     proto.graph.node.extend(kept)
-    (declared,) = [i for i in proto.graph.input if i.name not in shapes]
+    proto.graph.initializer.extend(initializers)
+    proto.graph.input.append(declared)
     size = [d.dim_value for d in declared.type.tensor_type.shape.dim]
     return Case(name, proto.SerializeToString(), {declared.name: rng.random(size, np.float32)})
 
 
-def _weights(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray[Any, Any]:
-    if len(shape) < 2:  # biases, and the scale, shift, mean and variance of batch normalisation
-        return (1 + 0.1 * rng.random(shape)).astype(np.float32)
-    fan_in = max(1, int(np.prod(shape[1:])))
-    return (rng.standard_normal(shape) * np.sqrt(2 / fan_in)).astype(np.float32)
+def _weights(
+    shape: tuple[int, ...], roles: Mapping[str, str], name: str, rng: np.random.Generator
+) -> np.ndarray[Any, Any]:
+    """He-scaled filters; vectors such that activations keep their size from layer to layer."""
+    if len(shape) > 1:
+        fan_in = max(1, int(np.prod(shape[1:])))
+        return (rng.standard_normal(shape) * np.sqrt(2 / fan_in)).astype(np.float32)
+    centre = {"scale": 0.5, "variance": 1.0}.get(roles.get(name, ""), 0.0)
+    return (centre + 0.1 * rng.random(shape)).astype(np.float32)
