@@ -91,12 +91,17 @@ class Builder:
         """The node's kernel calls, or None when the core does not serve it. Output types must be
         known."""
         rule = rule_for(node)
-        if rule is None:
+        if rule is None or self._has_narrow_bytes(node):
             return None
         self.attrs = operator.attrs(node)
         self.opset = opset
         self._code = []
         return self._code if rule(node, self) else None
+
+    def _has_narrow_bytes(self, node: Node) -> bool:
+        """Whether the node meets float8, int4 or their like: the kernels would take them for bytes."""
+        dtypes = [self.types[n].dtype for n in (*node.inputs, *node.outputs) if n in self.types]
+        return any(d.is_narrow and d.itemsize == 1 for d in dtypes)
 
     def assemble(
         self, code: Sequence[Instr], inputs: Sequence[str], outputs: Sequence[str]
