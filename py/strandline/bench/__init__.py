@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from strandline.bench.run import BenchError, add_arguments, main, run
+from strandline.bench.errors import BenchError
+from strandline.bench.run import add_arguments, main, run
 
 __all__ = ["BenchError", "add_arguments", "main", "run"]

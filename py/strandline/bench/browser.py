@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from strandline.bench.errors import BenchError
 from strandline.bench.native import Feeds
 
 if TYPE_CHECKING:
@@ -27,10 +28,6 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-
-
-class BenchError(ValueError):
-    """The benchmark can't run as asked; the message says what to do."""
 
 
 def chromium_path() -> str:

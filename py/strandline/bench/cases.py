@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from strandline.bench.browser import BenchError
+from strandline.bench.errors import BenchError
 from strandline.bench.native import Feeds
 from strandline.onnx import read
 
@@ -187,6 +187,8 @@ def _weights(
     """He-scaled filters; vectors such that activations keep their size from layer to layer."""
     if len(shape) > 1:
         fan_in = max(1, int(np.prod(shape[1:])))
-        return (rng.standard_normal(shape) * np.sqrt(2 / fan_in)).astype(np.float32)
+        filters: np.ndarray[Any, Any] = rng.standard_normal(shape) * np.sqrt(2 / fan_in)
+        return filters.astype(np.float32)
     centre = {"scale": 0.5, "variance": 1.0}.get(roles.get(name, ""), 0.0)
-    return (centre + 0.1 * rng.random(shape)).astype(np.float32)
+    vector: np.ndarray[Any, Any] = centre + 0.1 * rng.random(shape)
+    return vector.astype(np.float32)

@@ -60,7 +60,7 @@ def visit(browser: Browser, url: str, sent: list[str]) -> tuple[float, Sequence[
 
 def sizes(files: Sequence[Path]) -> dict[str, int]:
     """Bytes on the wire of these files: raw, gzip 9, brotli 11."""
-    import brotli
+    import brotli  # type: ignore[import-untyped]
 
     contents = [f.read_bytes() for f in files if f.is_file()]
     return {

@@ -8,7 +8,6 @@ import http.server
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar
 
 TYPES = {
     ".js": "text/javascript",
@@ -19,15 +18,12 @@ TYPES = {
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
-    extensions_map: ClassVar[dict[str, str]] = {
-        **http.server.SimpleHTTPRequestHandler.extensions_map,
-        **TYPES,
-    }
     protocol_version = "HTTP/1.1"
 
     def __init__(
         self, *args: object, mounts: Mapping[str, Path], sent: list[str], **kw: object
     ) -> None:
+        self.extensions_map = {**self.extensions_map, **TYPES}
         self._mounts = mounts
         self._sent = sent
         super().__init__(*args, **kw)  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 ROUND_SECONDS = 0.12
 """One runner's turn: long beside a browser clock's resolution, short beside a thermal swing."""
@@ -18,6 +18,9 @@ class Runner(Protocol):
 
     def time(self, calls: int) -> float:
         """Seconds that `calls` consecutive calls took, inputs in place, outputs read back."""
+
+    def outputs(self) -> Sequence[Any]:
+        """The outputs in the model's order."""
 
 
 @dataclass(frozen=True, slots=True)

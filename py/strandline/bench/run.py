@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from strandline.bench.browser import BenchError, InBrowser, chromium, write_case
+from strandline.bench.browser import InBrowser, chromium, write_case
 from strandline.bench.cases import Case, built_in, from_file
+from strandline.bench.errors import BenchError
 from strandline.bench.host import static_host
 from strandline.bench.measure import Runner, interleave
 from strandline.bench.native import Native, OnnxRuntime
@@ -203,7 +204,7 @@ def _case(
     timings = interleave(live, rounds=rounds, progress=_silent)
     expected = oracle.outputs()
     difference = {}
-    for each in (ours, *ready):
+    for each in [runner for runner in live if runner is not oracle]:
         try:
             difference[each.name] = _difference(expected, each.outputs())
         except ValueError as error:
@@ -271,7 +272,7 @@ def _cold(
 def _cold_site(root: Path) -> dict[str, float]:
     """Pack the tabular case as a site below `root`; returns one row for it."""
     from strandline.bench.cases import FEATURES, SEED
-    from strandline.bundle import pack
+    from strandline.bundle.pack import pack
 
     case = next(built_in([1]))
     (root / "cold.onnx").write_bytes(case.model)
@@ -279,11 +280,5 @@ def _cold_site(root: Path) -> dict[str, float]:
     names = [f"x{i}" for i in range(FEATURES)]
     table = "\n".join([",".join(names), *(",".join(map(str, row.tolist())) for row in rows)])
     (root / "cold.csv").write_text(table + "\n")
-    pack(
-        root / "cold.onnx",
-        reference=root / "cold.csv",
-        name="cold-start",
-        version="1",
-        output=root / "site",
-    )
+    pack(root / "cold.onnx", root / "cold.csv", root / "site", name="cold-start", version="1")
     return dict(zip(names, rows[0].tolist(), strict=True))
