@@ -158,7 +158,7 @@ def _in_core(
         for root in roots
         if root not in builder.values
     }
-    if made:
+    if made and code:  # no code: nothing but empty tensors
         builder.assemble(code, (), tuple(made))[0].run((), tuple(made.values()))
     results = {}
     for name in outputs:

@@ -49,7 +49,7 @@ def _fits(low: Lowering, names: Sequence[str], target: str) -> bool:
 
 def _old_axis(node: Node, low: Lowering) -> bool:
     """Whether opset-6 broadcasting aligns the second operand elsewhere than at the last axes."""
-    return low.attrs.get("axis") is not None
+    return low.attrs.get("axis") is not None or (node.op == "PRelu" and low.opset < 7)
 
 
 @lower(*_ARITHMETIC)
@@ -120,6 +120,8 @@ def logic(node: Node, low: Lowering) -> bool:
 
 @lower("BitShift")
 def shift(node: Node, low: Lowering) -> bool:
+    if low.type(node.inputs[0]).dtype.format in "bhiq":
+        return False  # the sign is kept, and shifts may be negative or wider than the type
     op = "shift_left" if low.attrs["direction"] == "LEFT" else "shift_right"
     return pair(low, op, node.inputs[0], node.inputs[1], node.outputs[0])
 
