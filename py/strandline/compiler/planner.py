@@ -234,15 +234,13 @@ class _Planner:
         """Roots that may be written straight into an output (root -> output), and the outputs to be
         copied."""
         inputs = {info.name for info in self.graph.inputs}
-        hosted = {n for work in self.work if work.code is None for n in work.node.outputs}
         direct: dict[str, str] = {}
         copied: set[str] = set()
         for name in outputs:
             root = self.builder.root(name)
             if name in self.late or name in self.shown:
                 continue
-            taken = root in self.builder.values or root in inputs or root in direct
-            if taken or (root in hosted and root != name):
+            if root in self.builder.values or root in inputs or root in direct:
                 copied.add(name)
             else:
                 direct[root] = name

@@ -17,7 +17,7 @@ from strandline.onnx.graph import Graph, ValueInfo
 from strandline.onnx.names import captured
 from strandline.onnx.types import TensorType
 from strandline.ops.registry import find
-from strandline.runtime.values import empty, from_array, raw, to_array
+from strandline.runtime.values import empty, from_array, raw, to_array, zip_labels, zip_map
 
 Typed = tuple[Any, TensorType | None]
 """A value between steps and its type (None: no tensor)."""
@@ -125,7 +125,9 @@ class _Run:
         elif isinstance(step, HostStep):
             self.host(step)
         elif isinstance(step, MapStep):
-            values[step.output] = zip_map(step.node.attrs, *self.typed(step.input))
+            source, type_ = self.typed(step.input)
+            assert type_ is not None
+            values[step.output] = zip_map(zip_labels(step.node.attrs), type_, source)
         else:
             source, type_ = self.typed(step.input)
             assert type_ is not None
@@ -201,19 +203,3 @@ class _Body:
         plan = self._engine.plan(types)
         results = self._engine.run(plan, [value for value, _ in fed], types, strings)
         return tuple(to_array(value, type_, strings) for value, type_ in results)
-
-
-def zip_map(
-    attrs: Mapping[str, Any], scores: Any, type_: TensorType | None
-) -> list[dict[Any, float]]:
-    """ONNX's ZipMap on `scores` [N, C] or [C]: per row a dict from class label to score."""
-    assert type_ is not None
-    labels = attrs.get("classlabels_strings") or tuple(attrs.get("classlabels_int64s", ()))
-    width = type_.shape[-1]
-    if width != len(labels):
-        raise ValueError(f"ZipMap has {len(labels)} labels for scores of shape {type_.shape}")
-    numbers: Any = raw(scores)
-    flat = numbers.cast(type_.dtype.format).tolist()
-    return [
-        dict(zip(labels, flat[at : at + width], strict=True)) for at in range(0, len(flat), width)
-    ]

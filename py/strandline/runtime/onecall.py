@@ -1,43 +1,85 @@
-"""The common case, stripped: a plan that is one call of the core on plain numbers."""
+"""The common case, stripped: a plan that is one call of the core, with nothing but a finish after
+it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from strandline import core
-from strandline.compiler.plan import CoreStep, Plan
+from strandline._lazy import np, numpy_loaded
+from strandline.compiler.plan import CoreStep, MapStep, Operand, Plan
+from strandline.compiler.store import LocalStrings, Vocabulary
 from strandline.onnx.types import TensorType
 from strandline.onnx.types import string as string_type
-from strandline.runtime.values import empty
+from strandline.runtime.values import to_result, zip_labels, zip_map
+
+Finish = Callable[[Any], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OneCall:
-    """`take` picks the program's inputs from the feeds, `give` the results from its outputs."""
+    """`take` picks the program's inputs from the feeds; `give` says for each result which of the
+    program's outputs it is, and what is left to do to it."""
 
     program: core.Program
     take: tuple[int, ...]
     types: tuple[TensorType, ...]
-    give: tuple[int, ...]
+    give: tuple[tuple[int, Finish | None], ...]
+    arrays: tuple[tuple[tuple[int, ...], Any], ...] | None = None
+    """Shapes and NumPy dtypes of the outputs, once NumPy is there."""
 
     @staticmethod
-    def of(plan: Plan) -> OneCall | None:
+    def of(plan: Plan, vocabulary: Vocabulary) -> OneCall | None:
         """The plan as one call; None when it is more than that."""
-        if len(plan.steps) != 1 or plan.rest is not None:
+        if plan.rest is not None or not plan.steps:
             return None
-        step = plan.steps[0]
-        if not isinstance(step, CoreStep) or string_type in (t.dtype for t in step.types):
+        first, *others = plan.steps
+        if not isinstance(first, CoreStep) or not all(isinstance(s, MapStep) for s in others):
             return None
-        slots = [operand.slot for operand in plan.outputs if operand is not None]
-        if any(slot not in step.outputs for slot in slots):
+        maps = {step.output: step for step in others if isinstance(step, MapStep)}
+        give = [_result(operand, first, maps, vocabulary) for operand in plan.outputs]
+        whole = [result for result in give if result is not None]
+        if len(whole) < len(give):
             return None
-        give = tuple(step.outputs.index(slot) for slot in slots)
-        return OneCall(step.program, step.inputs, step.types, give)
+        return OneCall(first.program, first.inputs, first.types, tuple(whole))
 
     def run(self, feeds: Sequence[Any]) -> list[Any]:
         """Results in the model's order."""
-        made = [empty(type_) for type_ in self.types]
+        made: list[Any]
+        if not numpy_loaded():
+            made = [core.Tensor(type_.dtype.format, type_.shape) for type_ in self.types]
+        else:
+            if self.arrays is None:
+                self.arrays = tuple((type_.shape, _dtype(type_)) for type_ in self.types)
+            made = [np.empty(shape, dtype) for shape, dtype in self.arrays]
         self.program.run([feeds[i] for i in self.take], made)
-        return [made[i] for i in self.give]
+        return [made[i] if finish is None else finish(made[i]) for i, finish in self.give]
+
+
+def _dtype(type_: TensorType) -> Any:
+    return np.dtype(np.int32) if type_.dtype is string_type else type_.dtype.numpy
+
+
+def _result(
+    operand: Operand | None, first: CoreStep, maps: dict[int, MapStep], vocabulary: Vocabulary
+) -> tuple[int, Finish | None] | None:
+    if operand is None or operand.constant is not None:
+        return None
+    step = maps.get(operand.slot)
+    source = operand if step is None else step.input
+    if source.slot not in first.outputs or source.type is None:
+        return None
+    index = first.outputs.index(source.slot)
+    if step is not None:
+        return index, partial(zip_map, zip_labels(step.node.attrs), source.type)
+    if source.type.dtype is string_type:
+        # No input is a string here, so that every code is the session's.
+        return index, partial(_decode, source.type, LocalStrings(vocabulary))
+    return index, None
+
+
+def _decode(type_: TensorType, strings: LocalStrings, codes: Any) -> Any:
+    return to_result(codes, type_, strings)

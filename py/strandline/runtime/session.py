@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from strandline.compiler.plan import Plan
 from strandline.compiler.store import LocalStrings
 from strandline.onnx import read
 from strandline.onnx.graph import Graph, ValueInfo
@@ -46,6 +45,7 @@ class Session:
         self._input_names = tuple(info.name for info in self.graph.inputs)
         self._output_names = tuple(info.name for info in self.graph.outputs)
         self._prepared: dict[tuple[Any, ...], OneCall] = {}
+        """By what the feeds look like: format, shape and contiguity of each, or their types."""
         self._interpreter: Interpreter | None = None
         self._engine: Engine | None = None
         if backend == "reference":
@@ -101,8 +101,12 @@ class Session:
         assert engine is not None
         fed = [feeding.as_buffer(info, feeds[info.name]) for info in self.inputs]
         types = tuple(type_ for _, type_ in fed)
+        call = self._prepared.get(types)
+        if call is None:
+            call = self._prepare(engine, types, [value for value, _ in fed])
+        if call is not None:
+            return call.run([value for value, _ in fed])
         plan = engine.plan(types)
-        self._prepare(plan, [value for value, _ in fed])
         while True:
             known = len(engine.store.vocabulary.texts)
             strings = LocalStrings(engine.store.vocabulary)
@@ -116,13 +120,21 @@ class Session:
             if len(engine.store.vocabulary.texts) == known:
                 return [to_result(value, type_, strings) for value, type_ in results]
 
-    def _prepare(self, plan: Plan, buffers: Sequence[Any]) -> None:
-        """Remember a plan that is one call, for feeds that come as they must be."""
-        call = OneCall.of(plan)
-        if call is not None and all(isinstance(buffer, memoryview) for buffer in buffers):
-            if len(self._prepared) == _PREPARED_KEPT:
-                self._prepared.clear()
-            self._prepared[tuple((v.format, v.shape, True) for v in buffers)] = call
+    def _prepare(
+        self, engine: Engine, types: tuple[TensorType | None, ...], values: Sequence[Any]
+    ) -> OneCall | None:
+        """Remember a plan that is one call of the core on plain numbers; None when it is not."""
+        if any(type_ is None or type_.dtype is string_type for type_ in types):
+            return None
+        call = OneCall.of(engine.plan(types), engine.store.vocabulary)
+        if call is None:
+            return None
+        if len(self._prepared) >= _PREPARED_KEPT:
+            self._prepared.clear()
+        self._prepared[types] = call
+        if all(isinstance(value, memoryview) for value in values):
+            self._prepared[tuple((v.format, v.shape, True) for v in values)] = call
+        return call
 
     def _run_reference(self, feeds: Mapping[str, Any]) -> list[Any]:
         assert self._interpreter is not None

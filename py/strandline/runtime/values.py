@@ -6,7 +6,7 @@ String tensors are int32 codes between steps (see `compiler.store`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from strandline import core
@@ -79,3 +79,20 @@ def _nested(flat: Sequence[Any], shape: Sequence[int]) -> Any:
     if len(shape) == 1:
         return list(flat)
     return [_nested(flat[i * size : (i + 1) * size], shape[1:]) for i in range(shape[0])]
+
+
+def zip_labels(attrs: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The class labels of a ZipMap node."""
+    return attrs.get("classlabels_strings") or tuple(attrs.get("classlabels_int64s", ()))
+
+
+def zip_map(labels: Sequence[Any], type_: TensorType, scores: Any) -> list[dict[Any, float]]:
+    """ONNX's ZipMap on `scores` [N, C] or [C]: per row a dict from class label to score."""
+    width = type_.shape[-1]
+    if width != len(labels):
+        raise ValueError(f"ZipMap has {len(labels)} labels for scores of shape {type_.shape}")
+    numbers: Any = raw(scores)
+    flat = numbers.cast(type_.dtype.format).tolist()
+    return [
+        dict(zip(labels, flat[at : at + width], strict=True)) for at in range(0, len(flat), width)
+    ]
