@@ -14,6 +14,7 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
+from strandline.collector import live
 from strandline.collector.app import Collector, Settings
 from strandline.collector.guard import Access
 from strandline.collector.keys import Keys, ensure_keys
@@ -345,6 +346,14 @@ def test_a_failure_is_an_error_in_json(collector: Running, monkeypatch: pytest.M
     assert answer.status_code == 500
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "its log says why" in answer.json()["error"]
+
+
+def test_only_so_many_dashboards_listen(
+    collector: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MAX_LISTENERS", 0)
+    answer = collector.client.get("/v1/live")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
 
 
 # The dashboard

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,33 @@ def test_answers_stay_right_while_a_window_grows(filled: Filled) -> None:
         assert query.comparison(Question()).profile == expected
         _, (course,) = query.series(Question(), None)
         assert course.drifts == compare(samples.reference(), expected)
+
+
+def test_every_answer_under_load_is_one_moment(filled: Filled) -> None:
+    done = threading.Event()
+    torn: list[tuple[int, int]] = []
+    seen: list[int] = []
+
+    def read() -> None:
+        query = filled.query()
+        while not done.is_set():
+            answer = drift_json(query.comparison(Question()))
+            seen.append(answer["rows"])
+            speed = answer["features"][0]["summary"]["current"]["rows"]
+            if not answer["rows"] == speed == 5 * answer["reports"] == 5 * answer["sessions"]:
+                torn.append((answer["rows"], answer["reports"]))
+
+    readers = [threading.Thread(target=read, daemon=True) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for i in range(60):
+        filled.put(i % 4, samples.rows(5, i))
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert torn == []
+    assert len(seen) > 3
+    assert filled.query().comparison(Question()).profile.rows == 300
 
 
 def test_models_come_with_their_totals(filled: Filled) -> None:

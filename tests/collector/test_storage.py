@@ -207,7 +207,7 @@ def test_pruning_forgets_windows_and_the_ids_in_them(storage: SQLiteStorage) -> 
     assert storage.prune(HOUR) == (1, 1)
     assert storage.totals(model, 1).rows == 7
     assert storage.commit([new], add)[0].status == "duplicate"
-    assert storage._reader.execute("SELECT count(*) FROM reports").fetchone() == (1,)
+    assert storage._writer.execute("SELECT count(*) FROM reports").fetchone() == (1,)
 
 
 def test_what_was_committed_is_there_after_reopening(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from strandline.collector import answers, dashboard
 from strandline.collector.body import BadBodyError, TooLargeError, read_body
 from strandline.collector.clock import iso
 from strandline.collector.envelope import MAX_REPORTS, BodyError, decode_post
-from strandline.collector.guard import INGEST, Access, Guard, key_is_valid, presented_key
+from strandline.collector.guard import INGEST, Access, Guard, presented_key
 from strandline.collector.ingest import (
     QUEUE_REPORTS,
     RETRY_AFTER_SECONDS,
@@ -31,6 +31,7 @@ from strandline.collector.ingest import (
     Ingest,
     raw_reports,
 )
+from strandline.collector.keys import Keyring
 from strandline.collector.live import Live
 from strandline.collector.metrics import Metrics
 from strandline.collector.profiles import Catalogue
@@ -68,6 +69,7 @@ class Collector:
         self.settings = settings
         self.storage = storage
         self.metrics = Metrics()
+        self.keyring = Keyring(storage)
         self.live = Live()
         self.catalogue = Catalogue(storage)
         self.query = Query(storage, self.catalogue, min_sessions=settings.min_sessions)
@@ -126,7 +128,7 @@ class Collector:
                 raise TooLargeError(
                     f"{len(post.reports)} reports in one post, the limit is {MAX_REPORTS}"
                 )
-            if not key_is_valid(post.key, await asyncio.to_thread(self.storage.keys, "ingest")):
+            if not await asyncio.to_thread(self.keyring.allows, "ingest", post.key):
                 self.metrics.requests["unauthorised"] += 1
                 return _error(
                     401,
@@ -279,7 +281,7 @@ class Collector:
 
     async def _require_admin(self, request: Request) -> None:
         presented = presented_key(request.headers)
-        if not key_is_valid(presented, await asyncio.to_thread(self.storage.keys, "admin")):
+        if not await asyncio.to_thread(self.keyring.allows, "admin", presented):
             raise HTTPException(
                 401, "this needs the admin key", {"WWW-Authenticate": 'Basic realm="Strandline"'}
             )

@@ -6,10 +6,12 @@ reads.
 
 from __future__ import annotations
 
+import hmac
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from strandline.collector.storage import Storage, open_storage
+from strandline.collector.storage import KeyKind, Storage, open_storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,27 @@ class Keys:
     ingest: str
     admin: str
     created: bool
+
+
+class Keyring:
+    """Which keys are valid, without asking the database about those that were valid before."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._known: dict[KeyKind, frozenset[str]] = {}
+
+    def allows(self, kind: KeyKind, presented: str) -> bool:
+        """Whether this key is valid for this use. May block on the database."""
+        if _is_one_of(presented, self._known.get(kind, frozenset())):
+            return True
+        self._known[kind] = self._storage.keys(kind)
+        return _is_one_of(presented, self._known[kind])
+
+
+def _is_one_of(presented: str, valid: Collection[str]) -> bool:
+    """Compared in constant time, with every key."""
+    matches = [hmac.compare_digest(presented.encode(), key.encode()) for key in valid]
+    return any(matches)
 
 
 def ensure_keys(storage: Storage) -> Keys:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 
 from strandline.collector.storage import Storage
 
@@ -21,13 +22,14 @@ class Retention:
     `days` is at least `clock.MIN_RETENTION`, which keeps counts exact.
     """
 
-    def __init__(self, storage: Storage, days: int) -> None:
+    def __init__(self, storage: Storage, days: int, now: Callable[[], float] = time.time) -> None:
         self._storage = storage
         self._days = days
+        self._now = now
 
     async def run(self) -> None:
         while True:
-            before = int(time.time()) - self._days * DAY
+            before = int(self._now()) - self._days * DAY
             try:
                 windows, reports = await asyncio.to_thread(self._storage.prune, before)
             except Exception as error:

@@ -1,7 +1,7 @@
 """The file, its two connections, and every question asked of it.
 
-One connection writes and one reads, each behind a lock: in WAL mode readers see the last commit and
-never wait for the writer.
+One connection writes, behind a lock, and a few read: in WAL mode readers see the last commit and
+never wait for the writer, nor it for them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from queue import LifoQueue
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +33,7 @@ from strandline.collector.storage import (
 )
 
 BUSY_SECONDS = 10.0
+READERS = 4
 HOUR = 3600
 
 _MODEL = "id, name, version, reference_sha256, manifest, reference, registered"
@@ -52,14 +54,15 @@ class SQLiteStorage:
                 raise StorageError(f"there is no folder {path.parent}: make it first")
             path.touch(mode=0o600)
         self.path = path
+        self._readers: LifoQueue[sqlite3.Connection] = LifoQueue()
         try:
             self._writer = self._connect()
             self._check_and_migrate()
-            self._reader = self._connect()
+            for _ in range(READERS):
+                self._readers.put(self._connect())
         except sqlite3.DatabaseError as error:
             raise StorageError(f"{path} can't be used as a database: {error}") from error
         self._write_lock = threading.Lock()
-        self._read_lock = threading.Lock()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -110,12 +113,15 @@ class SQLiteStorage:
 
     @contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:
-        with self._read_lock:
-            self._reader.execute("BEGIN")
+        reader = self._readers.get()
+        try:
+            reader.execute("BEGIN")
             try:
-                yield self._reader
+                yield reader
             finally:
-                self._reader.execute("COMMIT")
+                reader.execute("COMMIT")
+        finally:
+            self._readers.put(reader)
 
     def commit(self, submissions: Sequence[Submission], merge: Merge) -> list[Outcome]:
         with self._write() as db:
@@ -290,8 +296,9 @@ class SQLiteStorage:
             db.execute("SELECT 1 FROM models LIMIT 1").fetchall()
 
     def close(self) -> None:
-        with self._write_lock, self._read_lock:
-            self._reader.close()
+        for _ in range(READERS):
+            self._readers.get().close()
+        with self._write_lock:
             self._writer.close()
 
 
