@@ -1,6 +1,6 @@
 /* From raw class scores to labels and probabilities, as the classifiers of ONNX-ML share them. */
-#include "vmath.h"
 #include "kernel.h"
+#include "vmath.h"
 
 enum { NONE, LOGISTIC, SOFTMAX, SOFTMAX_ZERO, PROBIT, TRANSFORMS };
 
@@ -19,8 +19,8 @@ static float logistic(float x) {
     return lane(vf_sigmoid(vf_set(x)));
 }
 
-/* Winitzki's approximation of sqrt(2) erf^-1(2 x - 1) with a = 0.147, the one the field's runtimes use (relative
- * error 2e-3). */
+/* Winitzki's approximation of sqrt(2) erf^-1(2 x - 1) with a = 0.147, the one the field's runtimes
+ * use (relative error 2e-3). */
 static float probit(float x) {
     const float y = 2 * x - 1, log = log1((1 - y) * (1 + y));
     const float v = 2 / (3.14159265f * 0.147f) + 0.5f * log;
@@ -31,21 +31,24 @@ static float probit(float x) {
 /* The softmax of a row; with `zeros`, over its scores that are not (almost) zero. */
 static void softmax_row(const float *from, float *to, int64_t n, bool zeros) {
     float top = from[0], total = 0;
-    for (int64_t i = 1; i < n; i++) top = from[i] > top ? from[i] : top;
+    for (int64_t i = 1; i < n; i++)
+        top = from[i] > top ? from[i] : top;
     const float rest = zeros ? exp1(-top) : 0;
     for (int64_t i = 0; i < n; i++) {
         const bool counts = !zeros || from[i] > 1e-7f || from[i] < -1e-7f;
         to[i] = counts ? exp1(from[i] - top) : from[i] * rest;
         total += to[i];
     }
-    for (int64_t i = 0; i < n && total != 0; i++) to[i] /= total;
+    for (int64_t i = 0; i < n && total != 0; i++)
+        to[i] /= total;
 }
 
 /* class_transform_f32: rows, classes, transform. */
 static const char *check_transform(const sl_args *a) {
     SL_SHAPE(a, 1, 1, 3);
     const int64_t *p = a->p, cells = sl_size3(p[0], p[1], 1);
-    SL_TRY(sl_holds(&a->in[0], cells, 4) && sl_holds(&a->out[0], cells, 4), "the scores are too small");
+    SL_TRY(sl_holds(&a->in[0], cells, 4) && sl_holds(&a->out[0], cells, 4),
+           "the scores are too small");
     SL_TRY(p[2] >= NONE && p[2] < TRANSFORMS, "the transform is unknown");
     return NULL;
 }
@@ -64,8 +67,9 @@ static const char *run_transform(const sl_call *call) {
     return NULL;
 }
 
-/* best_class_f32: rows, classes, bytes of a label. Inputs scores [rows, classes], one byte each that tells which
- * scores count (or absent), labels [classes]; output the label of each row's first highest score. */
+/* best_class_f32: rows, classes, bytes of a label. Inputs scores [rows, classes], one byte each
+ * that tells which scores count (or absent), labels [classes]; output the label of each row's first
+ * highest score. */
 static const char *check_best(const sl_args *a) {
     SL_SHAPE(a, 3, 1, 3);
     const int64_t *p = a->p, cells = sl_size3(p[0], p[1], 1);
@@ -95,9 +99,9 @@ static const char *run_best(const sl_call *call) {
     return NULL;
 }
 
-/* two_classes_f32: rows, columns of the scores, the column to read, bytes of a label, complement, what is added to the
- * score, above which score the second class is chosen.
- * Inputs scores [rows, columns], labels [2]; outputs chosen labels [rows], and scores of both classes [rows, 2]: (1 - s,
+/* two_classes_f32: rows, columns of the scores, the column to read, bytes of a label, complement,
+ * what is added to the score, above which score the second class is chosen. Inputs scores [rows,
+ * columns], labels [2]; outputs chosen labels [rows], and scores of both classes [rows, 2]: (1 - s,
  * s), (-s, s) or (logistic(-s), logistic(s)). */
 enum { ONE_MINUS, NEGATIVE, LOGISTIC_PAIR, COMPLEMENTS };
 

@@ -25,7 +25,7 @@ static const char *run_gather(const sl_call *call) {
     const size_t after = (size_t)p[3];
     const char *source = call->in[0];
     char *target = call->out[0];
-    if (after == 0) return NULL;
+    if (after == 0 || n == 0) return NULL;
     for (int64_t outer = 0; outer < before; outer++, source += (size_t)size * after) {
         for (int64_t i = 0; i < n; i++, target += after) {
             int64_t index = index_at(call->in[1], p[0], i);
@@ -108,7 +108,7 @@ static const char *run_gather_nd(const sl_call *call) {
     const int64_t *index = call->in[1];
     const char *source = call->in[0];
     char *target = call->out[0];
-    if (slice == 0) return NULL;
+    if (slice == 0 || tuples == 0) return NULL;
     const size_t batch = slice * (size_t)sl_size(p + 4, length);
     for (int64_t b = 0; b < batches; b++, source += batch) {
         for (int64_t t = 0; t < tuples; t++, target += slice) {
@@ -144,6 +144,7 @@ static const char *run_one_hot(const sl_call *call) {
     const char *off = call->in[1], *on = off + size;
     char *out = call->out[0];
     const int64_t total = before * depth * after;
+    if (total == 0) return NULL;
     for (int64_t i = 0; i < total; i++)
         memcpy(out + i * size, off, (size_t)size);
     for (int64_t b = 0; b < before; b++) {

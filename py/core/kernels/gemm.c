@@ -35,6 +35,7 @@ static const char *run_pack(const sl_call *call) {
     const size_t row = (size_t)call->p[3], column = (size_t)call->p[4];
     const float factor = (float)sl_real(call->p[6]);
     float *to = call->out[0];
+    if (k == 0 || n == 0) return NULL;
     for (size_t i = 0; i < batch; i++) {
         const float *from = (const float *)call->in[0] + i * (size_t)call->p[5];
         for (size_t left = 0; left < n; left += NR) {

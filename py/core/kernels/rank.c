@@ -49,6 +49,7 @@ static const char *run_arg(const sl_call *call) {
     const int64_t *p = call->p, before = p[BEFORE], n = p[COUNT], after = p[AFTER];
     const bool last = p[EXTRA] != 0;
     int64_t *out = call->out[0];
+    if (sl_size3(before, n, after) == 0) return NULL;
     switch (p[FORMAT]) {
     case 'f':
         ARG(float)
@@ -155,6 +156,7 @@ TOP_K(top_i64, int64_t)
 static const char *run_top_k(const sl_call *call) {
     const int64_t *p = call->p, before = p[BEFORE], n = p[COUNT], after = p[AFTER], k = p[K];
     int64_t *at = call->out[1];
+    if (sl_size3(before, k, after) == 0) return NULL;
     switch (p[FORMAT]) {
     case 'f':
         EACH_LINE(top_f32, float)
@@ -257,6 +259,7 @@ SOFTMAX_LINES(softmax_f64, double, exp, log)
 static const char *run_softmax(const sl_call *call) {
     const int64_t *p = call->p, before = p[BEFORE], n = p[COUNT], after = p[AFTER];
     const bool logarithm = call->kernel->variant == LOG_SOFTMAX;
+    if (sl_size3(before, n, after) == 0) return NULL;
     for (int64_t b = 0; b < before; b++) {
         const int64_t start = b * n * after;
         if (p[FORMAT] == 'f' && after == 1) {
@@ -308,6 +311,7 @@ static const char *check_cumsum(const sl_args *a) {
 
 static const char *run_cumsum(const sl_call *call) {
     const int64_t *p = call->p, before = p[BEFORE], n = p[COUNT], after = p[AFTER];
+    if (sl_size3(before, n, after) == 0) return NULL;
     switch (p[FORMAT]) {
     case 'f':
         CUMSUM(float)

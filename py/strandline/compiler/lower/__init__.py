@@ -13,6 +13,7 @@ from strandline.compiler.lower import (
     reduction,
     trees,
     unary,
+    window,
 )
 from strandline.compiler.lower.registry import Instr, Lowering, lower, rule_for
 
@@ -28,4 +29,5 @@ __all__ = [
     "rule_for",
     "trees",
     "unary",
+    "window",
 ]

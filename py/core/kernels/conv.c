@@ -1,0 +1,259 @@
+/* Two-dimensional convolutions of [N, C, H, W] by [M, C / groups, K, K].
+ *
+ * conv2d_f32 is a matrix product of packed weights with windows that are gathered as it goes;
+ * depthwise2d_f32 slides over planes. Both add a bias per output channel, then a residual (laid out
+ * as the output), then apply an activation. */
+#include "plane.h"
+#include "tile.h"
+
+#define SCRATCH (192 * 192)         /* floats, the same for all instruction sets */
+#define NC (SCRATCH / KC / NR * NR) /* columns that are gathered at a time */
+
+/* conv2d_f32: N, C, M, groups, the window (plane.h), activation, its a and b. Inputs X, weights
+ * from pack_a_f32, bias or absent, residual or absent; outputs Y and a scratch of 36864 floats. */
+enum { N, C, M, GROUPS, W, ACTIVATION = W + WINDOW, PARAMS = ACTIVATION + 3 };
+
+static const char *check_images(const sl_args *a, int64_t params) {
+    SL_SHAPE(a, 4, 2, params);
+    const int64_t *p = a->p, *w = p + W;
+    for (int i = 0; i < W; i++)
+        SL_TRY(p[i] >= 0 && p[i] < INT32_MAX, "a size is out of range");
+    SL_TRY(p[GROUPS] > 0 && p[C] % p[GROUPS] == 0 && p[M] % p[GROUPS] == 0,
+           "groups do not divide the channels");
+    const char *wrong = check_window(w);
+    if (wrong) return wrong;
+    int64_t x, y;
+    SL_TRY(!__builtin_mul_overflow(sl_size3(p[N], p[C], 1), w[IN_H] * w[IN_W], &x),
+           "the input's size overflows");
+    SL_TRY(!__builtin_mul_overflow(sl_size3(p[N], p[M], 1), w[OUT_H] * w[OUT_W], &y),
+           "the output's size overflows");
+    SL_TRY(sl_holds(&a->in[0], x, 4), "the input is too small");
+    SL_TRY(sl_holds(&a->out[0], y, 4), "the output is too small");
+    SL_TRY(!sl_present(&a->in[2]) || sl_holds(&a->in[2], p[M], 4), "the bias is too small");
+    SL_TRY(!sl_present(&a->in[3]) || sl_holds(&a->in[3], y, 4), "the residual is too small");
+    SL_TRY(p[ACTIVATION] >= 0 && p[ACTIVATION] < SL_ACTIVATION_COUNT, "unknown activation");
+    return NULL;
+}
+
+static int64_t packed_rows(int64_t m) {
+    return (m + MR - 1) / MR * MR;
+}
+
+static const char *check_conv(const sl_args *a) {
+    const char *wrong = check_images(a, PARAMS);
+    if (wrong) return wrong;
+    const int64_t *p = a->p, *w = p + W;
+    const int64_t k = sl_size3(p[C] / p[GROUPS], w[K_H], w[K_W]);
+    SL_TRY(sl_holds(&a->in[1], sl_size3(k, packed_rows(p[M] / p[GROUPS]), p[GROUPS]), 4),
+           "the weights are too small");
+    SL_TRY(sl_holds(&a->out[1], SCRATCH, 4), "the scratch is too small");
+    return NULL;
+}
+
+/* Row k of the gathered matrix, columns [from, from + n): `line` itself or the place in the image
+ * where they lie. */
+static const float *gather_line(float *line, const float *image, const int64_t *w, int64_t ky,
+                                int64_t kx, int64_t from, int64_t n) {
+    const int64_t shift = kx * w[D_W] - w[P_L];
+    int64_t oy = from / w[OUT_W], ox = from % w[OUT_W];
+    for (int64_t at = 0; at < n; oy++, ox = 0) {
+        const int64_t run = n - at < w[OUT_W] - ox ? n - at : w[OUT_W] - ox;
+        const int64_t y = oy * w[S_H] + ky * w[D_H] - w[P_T];
+        float *to = line + at;
+        at += run;
+        if (y < 0 || y >= w[IN_H]) {
+            memset(to, 0, (size_t)run * sizeof *to);
+            continue;
+        }
+        const float *row = image + y * w[IN_W];
+        /* Output columns [low, high) of this run fall inside the image. */
+        int64_t low = shift >= 0 ? 0 : (-shift + w[S_W] - 1) / w[S_W];
+        int64_t high = w[IN_W] - shift <= 0 ? 0 : (w[IN_W] - shift - 1) / w[S_W] + 1;
+        low = low < ox ? ox : low > ox + run ? ox + run : low;
+        high = high < low ? low : high > ox + run ? ox + run : high;
+        for (int64_t x = ox; x < low; x++)
+            *to++ = 0;
+        const float *source = row + low * w[S_W] + shift;
+        if (w[S_W] == 1) {
+            memcpy(to, source, (size_t)(high - low) * sizeof *to);
+            to += high - low;
+        } else {
+            for (int64_t x = low; x < high; x++, source += w[S_W])
+                *to++ = *source;
+        }
+        for (int64_t x = high; x < ox + run; x++)
+            *to++ = 0;
+    }
+    return line;
+}
+
+/* Rows [k, k + depth) and columns [from, from + n) of the gathered matrix, in panels; the last one
+ * padded with zeros. */
+static void gather(float *panels, const float *image, const int64_t *w, int64_t k, int64_t depth,
+                   int64_t from, int64_t n) {
+    float line[NC + NR];
+    const int64_t taps = w[K_H] * w[K_W], area = w[IN_H] * w[IN_W];
+    const bool plain = taps == 1 && w[S_H] == 1 && w[S_W] == 1 && w[P_T] == 0 && w[P_L] == 0 &&
+                       w[OUT_W] == w[IN_W];
+    const int64_t padded = (n + NR - 1) / NR * NR;
+    memset(line + n, 0, (size_t)(padded - n) * sizeof *line);
+    for (int64_t i = 0; i < depth; i++) {
+        const int64_t channel = (k + i) / taps, tap = (k + i) % taps;
+        const float *plane = image + channel * area;
+        if (plain)
+            memcpy(line, plane + from, (size_t)n * sizeof *line);
+        else
+            gather_line(line, plane, w, tap / w[K_W], tap % w[K_W], from, n);
+        float *to = panels + i * NR;
+        for (int64_t j = 0; j < padded; j += NR, to += depth * NR) {
+            SL_UNROLLED
+            for (int64_t v = 0; v < NV; v++)
+                vf_store(to + v * VF, vf_load(line + j + v * VF));
+        }
+    }
+}
+
+static void convolve(const int64_t *p, const float *image, const float *weights, float *y,
+                     float *panels, const epilogue *e) {
+    const int64_t *w = p + W;
+    const size_t m = (size_t)(p[M] / p[GROUPS]), pixels = (size_t)(w[OUT_H] * w[OUT_W]);
+    const size_t k = (size_t)(p[C] / p[GROUPS] * w[K_H] * w[K_W]);
+    for (size_t from = 0; from < pixels; from += NC) {
+        const size_t n = smaller(NC, pixels - from);
+        size_t done = 0;
+        do {
+            const size_t depth = smaller(KC, k - done);
+            gather(panels, image, w, (int64_t)done, (int64_t)depth, (int64_t)from, (int64_t)n);
+            for (size_t i = 0; i < m; i += MR) {
+                const float *rows = weights + i * k + done * MR;
+                for (size_t j = 0; j < n; j += NR) {
+                    const epilogue here = sl_epilogue_at(e, i, from + j, pixels);
+                    SL_NAME(sl_tile)(smaller(MR, m - i), smaller(NR, n - j), depth, rows, 0, true,
+                                     panels + j * depth, NR, y + i * pixels + from + j, pixels,
+                                     done == 0, done + depth == k ? &here : NULL);
+                }
+            }
+            done += depth;
+        } while (done < k);
+    }
+}
+
+static const char *run_conv(const sl_call *call) {
+    const int64_t *p = call->p, *w = p + W;
+    const size_t m = (size_t)(p[M] / p[GROUPS]), area = (size_t)(w[IN_H] * w[IN_W]);
+    const size_t channels = (size_t)(p[C] / p[GROUPS]), pixels = (size_t)(w[OUT_H] * w[OUT_W]);
+    const size_t packed = (size_t)packed_rows((int64_t)m) * channels * (size_t)(w[K_H] * w[K_W]);
+    const float *x = call->in[0], *bias = call->in[2], *residual = call->in[3];
+    float *y = call->out[0];
+    if (m == 0 || pixels == 0) return NULL;
+    for (int64_t image = 0; image < p[N]; image++) {
+        for (size_t g = 0; g < (size_t)p[GROUPS]; g++, x += channels * area, y += m * pixels) {
+            const epilogue e =
+                sl_epilogue(bias ? bias + g * m : NULL, 1, 0, residual, p + ACTIVATION);
+            convolve(p, x, (const float *)call->in[1] + g * packed, y, call->out[1], &e);
+            if (residual) residual += m * pixels;
+        }
+    }
+    return NULL;
+}
+
+/* pack_a_f32: groups, rows, columns. Each group's [rows, columns] in tiles of MR rows, column after
+ * column, the last one padded with zeros: groups * ceil(rows / MR) * MR * columns floats. */
+static const char *check_pack(const sl_args *a) {
+    SL_SHAPE(a, 1, 1, 3);
+    const int64_t *p = a->p;
+    SL_TRY(p[1] >= 0 && p[1] < INT32_MAX, "a size is out of range");
+    SL_TRY(sl_holds(&a->in[0], sl_size3(p[0], p[1], p[2]), 4), "the matrix is too small");
+    SL_TRY(sl_holds(&a->out[0], sl_size3(p[0], packed_rows(p[1]), p[2]), 4),
+           "the packed output is too small");
+    return NULL;
+}
+
+static const char *run_pack(const sl_call *call) {
+    const size_t groups = (size_t)call->p[0], rows = (size_t)call->p[1],
+                 columns = (size_t)call->p[2];
+    const float *from = call->in[0];
+    float *to = call->out[0];
+    for (size_t g = 0; g < groups;
+         g++, from += rows * columns, to += (size_t)packed_rows((int64_t)rows) * columns)
+        SL_NAME(sl_pack_a)(rows, columns, from, columns, to);
+    return NULL;
+}
+
+/* depthwise2d_f32: parameters as conv2d_f32's, groups being C. Weights as they come: [M, K, K]. The
+ * scratch holds one plane. */
+static const char *check_depthwise(const sl_args *a) {
+    const char *wrong = check_images(a, PARAMS);
+    if (wrong) return wrong;
+    const int64_t *p = a->p, *w = p + W;
+    SL_TRY(p[GROUPS] == p[C], "not depthwise");
+    SL_TRY(sl_holds(&a->in[1], sl_size3(p[M], w[K_H], w[K_W]), 4), "the weights are too small");
+    SL_TRY(sl_holds(&a->out[1], plane_floats(w), 4), "the scratch is too small");
+    return NULL;
+}
+
+/* `k_h` and `k_w` are constants where this is inlined for the usual sizes. */
+SL_INLINE void slide(const float *plane, const plane_shape *s, const int64_t *w, const int64_t k_h,
+                     const int64_t k_w, const float *weights, float bias, float *y) {
+    for (int64_t oy = 0; oy < w[OUT_H]; oy++, y += w[OUT_W]) {
+        const float *top = plane + oy * w[S_H] * s->row;
+        for (int64_t ox = 0; ox < w[OUT_W]; ox += VF) {
+            vf sum = vf_set(bias);
+            for (int64_t ky = 0; ky < k_h; ky++) {
+                for (int64_t kx = 0; kx < k_w; kx++) {
+                    const float *at = top + tap_at(s, w, ky, kx) + ox;
+                    sum = vf_fma(vf_set(weights[ky * k_w + kx]), vf_load(at), sum);
+                }
+            }
+            const int64_t left = w[OUT_W] - ox;
+            if (left >= VF)
+                vf_store(y + ox, sum);
+            else
+                vf_store_first(y + ox, sum, (size_t)left);
+        }
+    }
+}
+
+static void finish(float *y, const float *residual, size_t n, const int64_t *activation) {
+    const float a = (float)sl_real(activation[1]), b = (float)sl_real(activation[2]);
+    if (!residual && activation[0] == SL_ACT_NONE) return;
+    for (size_t i = 0; i < n; i += VF) {
+        const size_t count = smaller(VF, n - i);
+        vf v = vf_load_first(y + i, count);
+        if (residual) v += vf_load_first(residual + i, count);
+        vf_store_first(y + i, vf_activate(v, activation[0], a, b), count);
+    }
+}
+
+static const char *run_depthwise(const sl_call *call) {
+    const int64_t *p = call->p, *w = p + W;
+    const int64_t pixels = w[OUT_H] * w[OUT_W], taps = w[K_H] * w[K_W], multiplier = p[M] / p[C];
+    const float *x = call->in[0], *bias = call->in[2], *residual = call->in[3];
+    float *y = call->out[0], *plane = call->out[1];
+    if (pixels == 0 || multiplier == 0) return NULL;
+    const plane_shape s = plane_of(w);
+    for (int64_t i = 0; i < p[N] * p[C]; i++, x += w[IN_H] * w[IN_W]) {
+        fill_plane(plane, &s, x, w, 0);
+        for (int64_t j = 0; j < multiplier; j++, y += pixels) {
+            const int64_t m = i % p[C] * multiplier + j;
+            const float *weights = (const float *)call->in[1] + m * taps;
+            const float offset = bias ? bias[m] : 0;
+            if (w[K_H] == 3 && w[K_W] == 3)
+                slide(plane, &s, w, 3, 3, weights, offset, y);
+            else if (w[K_H] == 5 && w[K_W] == 5)
+                slide(plane, &s, w, 5, 5, weights, offset, y);
+            else
+                slide(plane, &s, w, w[K_H], w[K_W], weights, offset, y);
+            finish(y, residual, (size_t)pixels, p + ACTIVATION);
+            if (residual) residual += pixels;
+        }
+    }
+    return NULL;
+}
+
+const sl_kernel SL_NAME(sl_conv)[] = {
+    {"pack_a_f32", check_pack, run_pack, 0},
+    {"conv2d_f32", check_conv, run_conv, 0},
+    {"depthwise2d_f32", check_depthwise, run_depthwise, 0},
+    SL_END,
+};

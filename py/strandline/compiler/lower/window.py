@@ -1,0 +1,195 @@
+"""Convolution, pooling and what else belongs to images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from strandline import core
+from strandline.compiler.lower.binary import pair
+from strandline.compiler.lower.half import narrow_output, wide_output, widened
+from strandline.compiler.lower.layout import code
+from strandline.compiler.lower.linear import PACKED_ROWS, Activation, activation_of
+from strandline.compiler.lower.registry import Lowering, lower
+from strandline.compiler.lower.unary import apply
+from strandline.onnx.graph import Node
+from strandline.onnx.types import DType, float32
+from strandline.ops.conv import conv_window
+from strandline.ops.pool import pool_window
+from strandline.ops.windows import Window
+
+_ROWS = 12
+"""The tallest tile of any instruction set: packed weights are padded to a multiple of at most this many rows."""
+_SLACK = 16
+
+
+def _plane(spatial: Sequence[int], w: Window) -> tuple[int, ...]:
+    """Height, width, kernel, strides, dilations, begins and output of a window over one or two axes."""
+
+    def two(values: Sequence[int], filler: int) -> tuple[int, ...]:
+        return (filler, *values) if len(values) == 1 else tuple(values)
+
+    return (
+        *two(spatial, 1),
+        *two(w.kernel, 1),
+        *two(w.strides, 1),
+        *two(w.dilations, 1),
+        *two(w.begins, 0),
+        *two(w.output, 1),
+    )
+
+
+def _plane_floats(plane: Sequence[int]) -> int:
+    """Floats that plane.h needs for one channel."""
+    _, _, kh, kw, sh, sw, dh, dw, _, _, oh, ow = plane
+    if not oh or not ow:
+        return 0
+    rows = (oh - 1) * sh + (kh - 1) * dh + 1
+    columns = (ow - 1) * sw + (kw - 1) * dw + 1
+    return rows * (-(-columns // sw) + _SLACK) * sw
+
+
+def pack_weights(low: Lowering, name: str, groups: int) -> str:
+    """Weights [M, C / groups, ...] in the tiles of conv2d_f32: once per session when constant."""
+    shape = low.type(name).shape
+    rows, columns = shape[0] // groups, math.prod(shape[1:])
+    size = groups * (rows + _ROWS) * columns
+    constant = low.value(name)
+    if constant is None:
+        packed = low.temp(float32, (size,))
+        low.emit("pack_a_f32", (name,), (packed,), groups, rows, columns)
+        return packed
+
+    def make() -> tuple[DType, tuple[int, ...], Any]:
+        result = core.Tensor("f", (size,))
+        core.call("pack_a_f32", (constant.data,), (result,), groups, rows, columns)
+        return float32, (size,), result
+
+    return low.derived(("pack_a_f32", core.isa(), name, groups), make)
+
+
+def convolution(
+    low: Lowering,
+    x: str,
+    w: str,
+    bias: str,
+    target: str,
+    window: Window,
+    groups: int,
+    then: Activation,
+) -> None:
+    """Emit a convolution of float32 images over one or two axes."""
+    batch, channels, *spatial = low.type(x).shape
+    filters = low.type(w).shape[0]
+    plane = _plane(spatial, window)
+    params = (batch, channels, filters, groups, *plane, *then.params)
+    if groups == channels and groups > 1:
+        scratch = low.temp(float32, (_plane_floats(plane),))
+        low.emit("depthwise2d_f32", (x, w, bias, ""), (target, scratch), *params)
+    else:
+        scratch = low.temp(float32, (PACKED_ROWS,))
+        packed = pack_weights(low, w, groups)
+        low.emit("conv2d_f32", (x, packed, bias, ""), (target, scratch), *params)
+
+
+@lower("Conv")
+@lower("FusedConv", domain="strandline")
+def conv(node: Node, low: Lowering) -> bool:
+    x, w = low.type(node.inputs[0]), low.type(node.inputs[1])
+    if len(x.shape) not in (3, 4) or not x.dtype.is_float or x.dtype.format == "d":
+        return False
+    window = conv_window(x.shape, w.shape, low.attrs)
+    if min(window.begins) < 0 or min(window.ends) < 0:
+        return False
+    image, weights, *rest = widened(low, node.inputs)
+    y = wide_output(low, node.outputs[0])
+    bias = rest[0] if rest else ""
+    then = activation_of(low.attrs)
+    convolution(low, image, weights, bias, y, window, low.attrs["group"], then)
+    narrow_output(low, y, node.outputs[0])
+    return True
+
+
+@lower("MaxPool", "AveragePool")
+def pool(node: Node, low: Lowering) -> bool:
+    x = low.type(node.inputs[0])
+    if len(x.shape) not in (3, 4) or not x.dtype.is_float or x.dtype.format == "d":
+        return False
+    if len(node.outputs) > 1 and node.outputs[1]:
+        return False
+    window = pool_window(x.shape, low.attrs)
+    if min(window.begins) < 0 or min(window.ends) < 0:
+        return False
+    plane = _plane(x.shape[2:], window)
+    ends = (0, *window.ends)[-2:] if low.attrs.get("count_include_pad", 0) else (-1, -1)
+    (image,) = widened(low, node.inputs[:1])
+    y = wide_output(low, node.outputs[0])
+    scratch = low.temp(float32, (_plane_floats(plane) + plane[-1],))
+    op = "max_pool2d_f32" if node.op == "MaxPool" else "average_pool2d_f32"
+    planes = x.shape[0] * x.shape[1]
+    low.emit(op, (image,), (y, scratch), planes, *plane, *ends)
+    narrow_output(low, y, node.outputs[0])
+    return True
+
+
+@lower("LRN")
+def lrn(node: Node, low: Lowering) -> bool:
+    x = low.type(node.inputs[0])
+    if x.dtype is not float32:
+        return False
+    attrs = low.attrs
+    low.emit(
+        "lrn_f32",
+        node.inputs,
+        node.outputs,
+        *x.shape[:2],
+        math.prod(x.shape[2:]),
+        attrs["size"],
+        float(attrs["alpha"]),
+        float(attrs["beta"]),
+        float(attrs["bias"]),
+    )
+    return True
+
+
+@lower("BatchNormalization")
+def batch_normalization(node: Node, low: Lowering) -> bool:
+    """Inference: one factor and one offset per channel. (The compiler folds most of these into weights before.)"""
+    x = low.type(node.inputs[0])
+    if (
+        low.attrs.get("training_mode", 0)
+        or not low.attrs.get("spatial", 1)
+        or any(node.outputs[1:])
+    ):
+        return False
+    types = {low.type(name).dtype for name in node.inputs}
+    if len(types) > 1 or x.dtype.format not in "fd":
+        return False
+    scale, bias, mean, variance = node.inputs[1:5]
+    channels = low.type(scale).shape
+
+    def temp() -> str:
+        return low.temp(x.dtype, channels)
+
+    epsilon = low.constant(x.dtype, (), [float(low.attrs["epsilon"])])
+    factor, offset = temp(), temp()
+    pair(low, "add", variance, epsilon, factor)
+    apply(low, "sqrt", factor, factor)
+    pair(low, "div", scale, factor, factor)
+    pair(low, "mul", mean, factor, offset)
+    pair(low, "sub", bias, offset, offset)
+    area = math.prod(x.shape[2:])
+    lines = (math.prod(x.shape[:2]) // max(channels[0], 1), channels[0], area)
+    _per_channel(low, "mul", node.inputs[0], factor, node.outputs[0], lines)
+    _per_channel(low, "add", node.outputs[0], offset, node.outputs[0], lines)
+    return True
+
+
+def _per_channel(
+    low: Lowering, op: str, x: str, channel: str, target: str, lines: tuple[int, int, int]
+) -> None:
+    """Emit `op` of `x` [before, channels, after] and one value per channel."""
+    _, channels, after = lines
+    strides = (channels * after, after, 1, 0, 1, 0)
+    low.emit(op, (x, channel), (target,), code(low.type(x).dtype), 3, *lines, *strides)
