@@ -12,7 +12,7 @@ from typing import Any, Final
 from strandline.report import charts, words
 from strandline.report.report import Report
 
-BUDGET: Final = 400_000
+BUDGET: Final = 450_000
 """characters after which features come without their details, so that the file stays below 500 KB
 """
 MOST_CATEGORIES: Final = 20
@@ -27,12 +27,12 @@ def render_html(report: Report) -> str:
     """
     document = report.document
     features = sorted(filter(_is_shown, document["features"]), key=_urgency)
+    size = sum(len(_row(i, feature, "")) for i, feature in enumerate(features))
     rows: list[str] = []
-    size = 0
     for i, feature in enumerate(features):
-        row = _row(i, feature, with_details=size < BUDGET)
-        size += len(row)
-        rows.append(row)
+        details = _details(i, feature)
+        size += len(details)
+        rows.append(_row(i, feature, details if size < BUDGET else ""))
     title = str(document["about"].get("title", "Drift report"))
     return _PAGE.format(
         title=escape(title),
@@ -93,7 +93,7 @@ def _filters(features: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _row(i: int, feature: Mapping[str, Any], *, with_details: bool) -> str:
+def _row(i: int, feature: Mapping[str, Any], details: str) -> str:
     name = escape(feature["name"])
     verdict = feature["verdict"]
     first = feature["statistics"][0] if feature["statistics"] else None
@@ -108,7 +108,7 @@ def _row(i: int, feature: Mapping[str, Any], *, with_details: bool) -> str:
     head = (
         f'<button type="button" class="unfold" aria-expanded="true" aria-controls="d{i}">{name}'
         "</button>"
-        if with_details
+        if details
         else f"<span>{name}</span>"
     )
     method = f"<small>{words.METHOD_NAMES[first['method']]}</small>" if first else ""
@@ -125,9 +125,7 @@ def _row(i: int, feature: Mapping[str, Any], *, with_details: bool) -> str:
         f'<td data-label="p, adjusted" class="number" data-key="{_number(feature["p_value"])}">'
         f"{words.p_value(feature['p_value'])}</td>"
         f'<td data-label="Missing" class="number" data-key="{lacking:.6g}">'
-        f"{words.share(words.lacking(summary['reference']))} → {words.share(lacking)}</td></tr>"
-        + (_details(i, feature) if with_details else "")
-        + "</tbody>"
+        f"{words.share(words.lacking(summary['reference']))} → {words.share(lacking)}</td></tr>{details}</tbody>"
     )
 
 

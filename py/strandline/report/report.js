@@ -57,7 +57,7 @@
 
   // Reading single bars: by pointer, or by arrow keys on the focused figure.
   for (const figure of document.querySelectorAll(".large")) {
-    const bars = [...figure.nextElementSibling.querySelectorAll("tbody tr")];
+    const bars = [...figure.nextElementSibling.querySelectorAll(":scope > table > tbody > tr")];
     const caption = figure.querySelector("figcaption");
     const cursor = document.createElement("div");
     cursor.className = "cursor";
