@@ -45,11 +45,11 @@ def serve(
     retain_days: int | None = None,
     queue_reports: int = QUEUE_REPORTS,
     access_log: bool = False,
-    out: TextIO = sys.stdout,
+    out: TextIO | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
-    `port` 0 takes a free one; the address is printed to `out` once it answers.
+    `port` 0 takes a free one; the address is printed to `out` (the standard output) once it answers.
 
     `read_key`: whether reading needs the admin key; by default only when the collector is known by
     other names than this machine's own. Raises `StorageError`, `RegistrationError` or `ServeError`,
@@ -85,7 +85,7 @@ def serve(
         retention = Retention(storage, retain_days) if retain_days is not None else None
 
         def ready() -> None:
-            announce(out, address, keys, settings, known)
+            announce(out or sys.stdout, address, keys, settings, known)
 
         server = _Server(collector, ready, retention)
         server.run_until_stopped(listener)

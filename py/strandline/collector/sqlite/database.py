@@ -213,11 +213,11 @@ class SQLiteStorage:
             rows = db.execute(
                 f"""
                 SELECT id, start, seconds, rows, reports, {_SESSIONS} FROM windows
-                WHERE model_id = ?1 AND start >= coalesce(?2, start)
-                  AND start < coalesce(?3, start + 1)
-                ORDER BY start DESC, seconds DESC LIMIT coalesce(?4, -1)
+                WHERE model_id = :model AND start >= coalesce(:first, start)
+                  AND start < coalesce(:last, start + 1)
+                ORDER BY start DESC, seconds DESC LIMIT coalesce(:newest, -1)
                 """,
-                (model_id, first, last, newest),
+                {"model": model_id, "first": first, "last": last, "newest": newest},
             ).fetchall()
             for window, start, seconds, total, reports, sessions in reversed(rows):
                 features: dict[str, str] = {}
