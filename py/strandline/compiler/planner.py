@@ -124,6 +124,7 @@ class _Planner:
             code = builder.lower(node, operator, self._opset(node))
             if code is not None:
                 self._know_empty(self._not_written(node, code))
+                self._know_aliases(node.outputs)
         level = 0
         for name in filter(None, names):
             there = self.levels.get(builder.root(name), 0)
@@ -145,6 +146,15 @@ class _Planner:
     def _know_empty(self, names: Iterable[str]) -> None:
         for name in filter(None, names):
             self.builder.know(name, Constant(self.builder.types[name], memoryview(b"")))
+
+    def _know_aliases(self, names: Iterable[str]) -> None:
+        """Outputs that a rule found to be a constant under another shape."""
+        for name in filter(None, names):
+            source = self.builder.values.get(self.builder.root(name))
+            if source is not None and name not in self.builder.values:
+                whole = Constant(self.builder.types[name], source.data, source.strings)
+                self.builder.know(name, whole)
+                self.builder.folded.add(name)
 
     def _opset(self, node: Node) -> int:
         return self.graph.opsets.get("" if node.domain == "ai.onnx" else node.domain, 1)
