@@ -54,6 +54,7 @@ def test_equal_cells_of_different_types_stay_apart(order):
 
 def test_cells_that_can_not_be_hashed_are_invalid():
     assert columns.categories([[1], [2]]).invalid == 2
+    assert columns.categories([([1],), ([2],)]).invalid == 2
     assert columns.categories([]).counts == {}
 
 

@@ -95,6 +95,27 @@ def test_one_column_in_any_dress_gives_one_profile():
     assert len({text(profile(t)) for t in (table, texts, arrays, frame, rows)}) == 1
 
 
+def test_single_rows_are_counted_like_many():
+    rng = random.Random(0)
+    x = [rng.choice([None, 0.0, rng.random(), "?", float("inf")]) for _ in range(1500)]
+    c = [rng.choice(["a", "b", None, 1, True]) for _ in x]
+    single = Profile(REFERENCE)
+    for i, cells in enumerate(zip(x, c, strict=True)):
+        single.update({"x": [cells[0]], "c": [cells[1]]})
+        if i == 700:
+            assert single.rows == 701
+    whole = profile({"x": x, "c": c})
+    assert text(single) == text(whole)
+
+
+def test_what_waits_to_be_counted_is_the_profiles_own():
+    found, cells = Profile(REFERENCE), [1.0]
+    found.update({"x": cells})
+    cells.append(2.0)
+    found.update({"x": cells})
+    assert found["x"].n == 3
+
+
 def test_features_that_are_not_named_see_nothing():
     found = Profile(REFERENCE)
     found.update({"latency_ms": [1.25]})

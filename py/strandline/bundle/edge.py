@@ -20,7 +20,7 @@ REPORT_SCHEMA = "strandline.report/1"
 
 
 class Edge:
-    """A packed model with its profiles: one since the start, one of the open window.
+    """A packed model with its profiles: of the open window, and of all closed ones.
 
     A batch is counted only after all of it was predicted: one that fails changes nothing.
     """
@@ -37,7 +37,7 @@ class Edge:
             verified(read, self.manifest.reference.file, self.manifest.reference.sha256)
         )
         self._clock = clock
-        self._total = Profile(self.reference)
+        self._closed = Profile(self.reference)
         self._window = Profile(self.reference)
         self._pending = 0
 
@@ -48,10 +48,7 @@ class Edge:
         ms = (self._clock() - start) * 1000
         n = len(next(iter(predictions.values())))
         features = {f.name: columns[f.name] for f in self.manifest.features}
-        batch = Profile(self.reference)
-        batch.update({**features, **predictions, LATENCY: [ms / n]})
-        self._total += batch
-        self._window += batch
+        self._window.update({**features, **predictions, LATENCY: [ms / n]})
         self._pending += n
         return predictions, ms
 
@@ -69,7 +66,8 @@ class Edge:
 
     def drift(self) -> str:
         """What was seen since the start beside the reference, as JSON of the schema ``drift-1``."""
-        return json.dumps(result(self.reference, self._total), ensure_ascii=False, allow_nan=False)
+        seen = self._closed + self._window
+        return json.dumps(result(self.reference, seen), ensure_ascii=False, allow_nan=False)
 
     def pending(self) -> int:
         """Rows in the open window."""
@@ -95,6 +93,7 @@ class Edge:
         None when the window is empty.
         """
         text = self.peek_window(report_json)
+        self._closed += self._window
         self._window, self._pending = Profile(self.reference), 0
         return text
 

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import re
 from array import array
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from datetime import date
-from math import isnan, nan
+from math import isfinite, isnan, nan
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from strandline.core import sorted_finite
+from strandline import core
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -32,6 +31,7 @@ FEW_VALUES: Final = 10
 _NUMBER_FORMATS: Final = frozenset("dfbBhHiIlLqQ?")
 _DATE: Final = re.compile(r"\s*\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?\s*$")
 _PLAIN_TYPES: Final = frozenset({str, type(None)})
+_COUNTABLE: Final[tuple[set[type], ...]] = ({int}, {float}, {bool})
 _WHOLE: Final = 2.0**53
 
 
@@ -117,12 +117,10 @@ def categories(column: Column) -> Categories:
     """Count the categories of a column."""
     cells = _cells(column)
     kinds = set(map(type, cells))
-    if not (kinds <= _PLAIN_TYPES or len(kinds) == 1):
+    if kinds not in _COUNTABLE and not kinds <= _PLAIN_TYPES:
         # 1, 1.0 and True are equal, hence one key: give every cell its text before counting.
         return _by_text(Counter((text(cell), _is_missing(cell)) for cell in cells))
-    counted = Counter(cells) if _hashable(kinds) else {}
-    if not counted and cells:
-        return Categories({}, 0, len(cells))
+    counted = Counter(cells)
     by_text: Counter[tuple[str | None, bool]] = Counter()
     for cell, count in counted.items():
         by_text[text(cell), _is_missing(cell)] += count
@@ -188,10 +186,6 @@ def _cells(column: Column) -> Sequence[Any]:
     return list(column) if isinstance(column, Iterable) else memoryview(column).tolist()
 
 
-def _hashable(kinds: set[type]) -> bool:
-    return all(kind.__hash__ is not None for kind in kinds)
-
-
 def _is_missing(cell: Any) -> bool:
     return (
         cell is None
@@ -242,14 +236,29 @@ def infer_kind(column: Column) -> Literal["numeric", "categorical"]:
     if _is_bools(column, buffer, cells):
         return "categorical"
     read = numbers(column)
-    values = sorted_finite(read.values)
-    n = len(values)
-    if not n:
+    rows = length(column)
+    missing = _count_nan(read.values) - read.unreadable
+    if missing == rows:
         return "numeric" if buffer else "categorical"
-    if read.unreadable > (n + read.unreadable) / 100:
+    if read.unreadable > (rows - missing) / 100:
         return "categorical"
-    different = _few_whole(values)
-    return "categorical" if different and n >= 10 * different else "numeric"
+    different = _few_whole(read.values)
+    return "categorical" if different and rows - missing >= 10 * different else "numeric"
+
+
+def _count_nan(values: Buffer) -> int:
+    return core.tally(values, array("d"), array("q", [0])).nan
+
+
+def _few_whole(values: Buffer) -> int:
+    """How many different values there are when all are whole and at most `FEW_VALUES` different."""
+    different: set[float] = set()
+    with memoryview(values) as view:
+        for start in range(0, len(view), 1024):
+            different |= {v for v in view[start : start + 1024].tolist() if isfinite(v)}
+            if len(different) > FEW_VALUES:
+                return 0
+    return len(different) if all(v == int(v) for v in different) else 0
 
 
 def are_dates(column: Column) -> bool:
@@ -266,16 +275,3 @@ def _is_bools(column: Column, buffer: bool, cells: Sequence[Any]) -> bool:
         with memoryview(column) as view:  # type: ignore[arg-type]
             return view.format.lstrip("<=@") == "?"
     return set(map(type, cells)) - {type(None)} == {bool}
-
-
-def _few_whole(values: Sequence[float]) -> int:
-    """How many different values there are when all are whole and at most `FEW_VALUES` different,
-    else 0.
-    """
-    different, start = 0, 0
-    while start < len(values):
-        different += 1
-        if different > FEW_VALUES or values[start] != int(values[start]):
-            return 0
-        start = bisect_right(values, values[start], start)
-    return different
