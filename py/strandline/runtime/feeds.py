@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import re
 import struct
+from array import array, typecodes
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from strandline._lazy import np
@@ -99,13 +101,13 @@ def as_array(info: ValueInfo, value: Any) -> Any:
         return object_array(texts, shape)
     if isinstance(value, list | tuple | int | float):
         shape, flat = flatten(info, value)
-        array = np.frombuffer(pack(info, flat), info.dtype.numpy).reshape(shape)
+        result = np.frombuffer(pack(info, flat), info.dtype.numpy).reshape(shape)
     else:
-        array = np.asarray(value)
-        if array.dtype != info.dtype.numpy:
-            raise wrong_dtype(info, str(array.dtype))
-    check_shape(info, array.shape)
-    return array
+        result = np.asarray(value)
+        if result.dtype != info.dtype.numpy:
+            raise wrong_dtype(info, str(result.dtype))
+    check_shape(info, result.shape)
+    return result
 
 
 def as_buffer(info: ValueInfo, value: Any) -> tuple[Any, TensorType | None]:
@@ -162,10 +164,10 @@ def _view(info: ValueInfo, value: Any) -> memoryview:
                 f"feed an array, a buffer with shape and format, or nested lists"
             ) from None
     try:
-        array: Any = np.asarray(value)
-        return memoryview(array)
+        converted: Any = np.asarray(value)
+        return memoryview(converted)
     except (TypeError, ValueError, BufferError):
-        raise wrong_dtype(info, str(array.dtype)) from None
+        raise wrong_dtype(info, str(converted.dtype)) from None
 
 
 def _given(value: Any, view: memoryview) -> str:
@@ -176,8 +178,8 @@ def _texts(info: ValueInfo, value: Any) -> tuple[tuple[int, ...], list[str]]:
     if not isinstance(value, list | tuple | str):
         if not hasattr(value, "__array__"):
             raise wrong_dtype(info, type(value).__name__)
-        array = np.asarray(value)
-        shape, flat = tuple(array.shape), array.reshape(-1).tolist()
+        given = np.asarray(value)
+        shape, flat = tuple(given.shape), given.reshape(-1).tolist()
     else:
         shape, flat = flatten(info, value)
     for text in flat:
@@ -190,22 +192,19 @@ def _texts(info: ValueInfo, value: Any) -> tuple[tuple[int, ...], list[str]]:
 
 
 def flatten(info: ValueInfo, value: Any) -> tuple[tuple[int, ...], list[Any]]:
-    """Shape and elements in C order of nested lists; FeedError when they are ragged or of the wrong
-    kind."""
+    """Shape and elements in C order of nested lists; FeedError when they are ragged."""
     shape: list[int] = []
     level: list[Any] = [value]
     while level and isinstance(level[0], list | tuple):
-        size = len(level[0])
-        inner: list[Any] = []
-        for item in level:
-            if not isinstance(item, list | tuple) or len(item) != size:
-                raise FeedError(
-                    f"input '{info.name}' got nested lists of different lengths: "
-                    f"make every row {size} long"
-                )
-            inner += item
-        shape.append(size)
-        level = inner
+        kinds = set(map(type, level))
+        sizes = set(map(len, level)) if kinds <= {list, tuple} else set()
+        if len(sizes) != 1:
+            raise FeedError(
+                f"input '{info.name}' got nested lists of different lengths: "
+                f"make every row {len(level[0])} long"
+            )
+        shape += sizes
+        level = list(chain.from_iterable(level))
     return tuple(shape), level
 
 
@@ -213,6 +212,8 @@ def pack(info: ValueInfo, flat: Sequence[Any]) -> bytes:
     """The bytes of plain numbers in the input's element type; FeedError when one does not fit."""
     dtype = _declared(info)
     try:
+        if dtype.format in typecodes:
+            return array(dtype.format, flat).tobytes()
         return struct.pack(f"<{len(flat)}{dtype.format}", *flat)
     except (struct.error, TypeError, OverflowError) as error:
         raise FeedError(f"input '{info.name}' expects {dtype} numbers: {error}") from None

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from strandline.compiler.plan import CopyStep, CoreStep, HostStep, MapStep, Plan
+from strandline.compiler.planner import compile as compile_plan
+from strandline.compiler.store import Store
+from strandline.onnx.graph import Graph, Node
+from strandline.onnx.types import TensorType, float32
+from tests.compiler.graphs import graph, normal
+
+SQUARE = TensorType(float32, (4, 4))
+
+HOSTED = "Det"
+"""An operator of known output type without a kernel: the plan must step out of the core for it."""
+
+
+def plan(g: Graph, *types: TensorType | None, store: Store | None = None) -> Plan:
+    return compile_plan(g, types or [SQUARE] * len(g.inputs), store or Store())
+
+
+def kinds(p: Plan) -> list[str]:
+    return [type(step).__name__ for step in p.steps]
+
+
+def kernels(p: Plan) -> list[str]:
+    return [name for step in p.steps if isinstance(step, CoreStep) for name in step.kernels]
+
+
+def chain(*names: str) -> list[Node]:
+    """Unary nodes one after the other, from x to y."""
+    values = ["x", *(f"v{i}" for i in range(len(names) - 1)), "y"]
+    return [
+        Node(name, (a,), (b,)) for name, a, b in zip(names, values[:-1], values[1:], strict=True)
+    ]
+
+
+def test_one_segment_is_one_call() -> None:
+    p = plan(graph(chain("Abs", "Sqrt", "Exp", "Neg"), ["x"], ["y"]))
+    assert kinds(p) == ["CoreStep"] and not p.needs_numpy
+    assert kernels(p) == ["abs", "sqrt", "exp", "neg"]
+    assert p.steps[0].types == (SQUARE,)
+
+
+def test_a_chain_reuses_its_memory() -> None:
+    p = plan(graph(chain(*["Abs", "Neg"] * 20), ["x"], ["y"]))
+    assert p.arena_bytes == 2 * SQUARE.nbytes
+
+
+def test_what_the_core_lacks_splits_the_plan_once() -> None:
+    # Two branches with a host step each: core, both host steps, core.
+    nodes = [
+        Node("Abs", ("x",), ("a",)),
+        Node(HOSTED, ("a",), ("d1",)),
+        Node("Exp", ("d1",), ("e1",)),
+        Node("Neg", ("x",), ("b",)),
+        Node(HOSTED, ("b",), ("d2",)),
+        Node("Exp", ("d2",), ("e2",)),
+        Node("Add", ("e1", "e2"), ("y",)),
+    ]
+    p = plan(graph(nodes, ["x"], ["y"]))
+    assert kinds(p) == ["CoreStep", "HostStep", "HostStep", "CoreStep"] and p.needs_numpy
+    assert kernels(p) == ["abs", "neg", "exp", "exp", "add"]
+
+
+def test_shape_arithmetic_leaves_nothing_to_run() -> None:
+    nodes = [
+        Node("Shape", ("x",), ("s",)),
+        Node("Gather", ("s", "one"), ("rows",)),
+        Node("Mul", ("rows", "two"), ("n",)),
+        Node("Concat", ("minus", "n"), ("target",), {"axis": 0}),
+        Node("Reshape", ("x", "target"), ("r",)),
+        Node("Neg", ("r",), ("y",)),
+    ]
+    constants = {"one": np.array([0]), "two": np.array([2]), "minus": np.array([-1])}
+    p = plan(graph(nodes, ["x"], ["y"], constants))
+    assert kernels(p) == ["neg"]
+    assert p.outputs[0] is not None and p.outputs[0].type == TensorType(float32, (2, 8))
+
+
+def test_what_only_shapes_needed_is_dropped() -> None:
+    nodes = [
+        Node("Exp", ("x",), ("heavy",)),
+        Node("Shape", ("heavy",), ("s",)),
+        Node("Expand", ("k", "s"), ("y",)),
+    ]
+    p = plan(graph(nodes, ["x"], ["y"], {"k": np.float32([1])}))
+    assert "exp" not in kernels(p)
+
+
+def test_aliases_cost_nothing() -> None:
+    nodes = [
+        Node("Reshape", ("x", "flat"), ("a",)),
+        Node("Unsqueeze", ("a", "axis"), ("b",)),
+        Node("Exp", ("b",), ("c",)),
+        Node("Squeeze", ("c",), ("y",)),
+    ]
+    p = plan(graph(nodes, ["x"], ["y"], {"flat": np.array([-1]), "axis": np.array([0])}))
+    assert kernels(p) == ["exp"] and kinds(p) == ["CoreStep"]
+    assert p.steps[0].types == (TensorType(float32, (16,)),)
+
+
+def test_outputs_that_share_bytes_are_copied() -> None:
+    nodes = [
+        Node("Identity", ("x",), ("same",)),
+        Node("Neg", ("x",), ("n",)),
+        Node("Flatten", ("n",), ("m",), {"axis": 0}),
+        Node("Identity", ("k",), ("c",)),
+    ]
+    p = plan(graph(nodes, ["x"], ["same", "n", "m", "c"], {"k": normal(2)}))
+    assert kinds(p) == ["CoreStep", "CopyStep", "CopyStep", "CopyStep"]
+    assert [s.input.constant is not None for s in p.steps if isinstance(s, CopyStep)] == [
+        False, False, True,
+    ]  # fmt: skip
+
+
+def test_unknown_types_end_the_plan_and_the_rest_waits() -> None:
+    nodes = [
+        Node("NonZero", ("x",), ("nz",)),
+        Node("Cast", ("nz",), ("f",), {"to": 1}),
+        Node("Exp", ("f",), ("late",)),
+        Node("Exp", ("x",), ("early",)),
+    ]
+    p = plan(graph(nodes, ["x"], ["late", "early"]))
+    assert kinds(p) == ["CoreStep", "HostStep"]
+    assert p.outputs[0] is None and p.outputs[1] is not None
+    assert p.rest is not None and [n.op for n in p.rest.graph.nodes] == ["Cast", "Exp"]
+    assert [i.name for i in p.rest.graph.inputs] == ["nz"]
+
+
+def test_what_is_no_tensor_goes_through_the_host() -> None:
+    nodes = [Node("SequenceAt", ("s", "i"), ("a",)), Node("Neg", ("a",), ("y",))]
+    p = plan(graph(nodes, ["s"], ["y"], {"i": np.int64(0)}), None)
+    assert kinds(p) == ["HostStep"] and p.rest is not None
+
+
+def test_zip_map_needs_no_numpy() -> None:
+    labels = {"classlabels_int64s": [1, 2, 3, 4]}
+    nodes = [Node("Exp", ("x",), ("e",)), Node("ZipMap", ("e",), ("y",), labels, "ai.onnx.ml")]
+    p = plan(graph(nodes, ["x"], ["y"]))
+    assert kinds(p) == ["CoreStep", "MapStep"] and not p.needs_numpy
+    assert isinstance(p.steps[1], MapStep) and p.rest is None
+
+
+def test_subgraphs_get_what_they_take_from_outside() -> None:
+    branch = graph([Node("Add", ("a", "k"), ("r",))], [], ["r"])
+    nodes = [
+        Node("Abs", ("x",), ("a",)),
+        Node("If", ("c",), ("y",), {"then_branch": branch, "else_branch": branch}),
+    ]
+    p = plan(graph(nodes, ["x", "c"], ["y"], {"k": normal(4)}))
+    step = p.steps[-1]
+    assert isinstance(step, HostStep) and set(step.captured) == {"a", "k"}
+    assert step.captured["k"].constant is not None and step.captured["a"].constant is None
+
+
+def test_shapes_that_do_not_fit_name_the_node() -> None:
+    g = graph([Node("Add", ("x", "k"), ("y",), name="sum")], ["x"], ["y"], {"k": normal(3)})
+    with pytest.raises(ValueError, match=r"Add 'sum' on \(float32\[4, 4\], float32\[3\]\)"):
+        plan(g)
+
+
+class TestStore:
+    def derived(self, store: Store) -> Sequence[Any]:
+        return list(store._derived)
+
+    def test_packed_weights_are_shared_by_all_plans(self) -> None:
+        g = graph([Node("MatMul", ("x", "w"), ("y",))], ["x"], ["y"], {"w": normal(4, 8)})
+        store = Store()
+        for rows in (1, 2, 50):
+            plan(g, TensorType(float32, (rows, 4)), store=store)
+        assert len(self.derived(store)) <= 2
+
+    def test_what_holds_for_one_shape_only_is_not_kept(self) -> None:
+        # The right matrix is made of x's shape: another one for each plan under the same name.
+        nodes = [
+            Node("Shape", ("x",), ("s",)),
+            Node("Cast", ("s",), ("f",), {"to": 1}),
+            Node("Expand", ("f", "size"), ("w",)),
+            Node("MatMul", ("x", "w"), ("y",)),
+        ]
+        g = graph(nodes, ["x"], ["y"], {"size": np.array([2, 2])})
+        store = Store()
+        for rows in (3, 5):
+            plan(g, TensorType(float32, (rows, 2)), store=store)
+        assert not self.derived(store)
