@@ -36,7 +36,7 @@ export interface OutboxState {
   trouble: string | null;
 }
 
-export const STAGES = ["manifest", "download", "runtime", "wheel", "model", "ready"] as const;
+export const STAGES = ["manifest", "download", "runtime", "wheel", "model", "warm-up", "ready"] as const;
 export type Stage = (typeof STAGES)[number];
 
 export interface Progress {

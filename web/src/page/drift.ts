@@ -38,12 +38,10 @@ function draw(drift: Drift): void {
     drift.rows === 0
       ? "Nothing predicted yet. The pale bars are the data that the model was packed with."
       : `${counted(drift.rows, "row")} since this page was opened; ${drift.drifted} of ${drift.features.length} drifted.`;
-  const sorted = drift.features.toSorted((a, b) => ROLES.indexOf(a.role) - ROLES.indexOf(b.role) || psi(b) - psi(a));
-  byId("drift-plots").replaceChildren(...sorted.map((feature) => figure(feature, drift.rows)));
-}
-
-function psi({ statistics }: ComparedFeature): number {
-  return value(statistics, "psi") ?? -1;
+  // In the order of the manifest: a plot that stays in its place is easier to follow than one that is ranked.
+  const ordered = drift.features.toSorted((a, b) => ROLES.indexOf(a.role) - ROLES.indexOf(b.role));
+  const shown = ordered.filter(({ bins }) => bins.length > 0);
+  byId("drift-plots").replaceChildren(...shown.map((feature) => figure(feature, drift.rows)));
 }
 
 function figure(feature: ComparedFeature, rows: number): HTMLElement {

@@ -10,6 +10,7 @@ const WORDS: Record<Stage, string> = {
   runtime: "Python",
   wheel: "Engine",
   model: "Model",
+  "warm-up": "Warm-up",
   ready: "Ready",
 };
 

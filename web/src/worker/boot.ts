@@ -4,7 +4,7 @@ import type { Progress, Stage } from "../messages";
 import { sha256 } from "../site/hash";
 import { type Manifest, modelFiles, parseManifest, runtimeFiles, wheelsFor } from "../site/manifest";
 import { Files } from "./files";
-import { type Edge, bootPython, installWheels, makeEdge } from "./runtime";
+import { type Edge, bootPython, installWheels, makeEdge, warmUp } from "./runtime";
 import { detectSimd } from "./simd";
 
 export interface Booted {
@@ -41,6 +41,8 @@ export async function boot(site: string, onProgress: (progress: Progress) => voi
   enter("model");
   const edge = await makeEdge(python, manifest, manifestText, files);
   files.release();
+  enter("warm-up");
+  warmUp(python, edge);
   enter("ready");
   return { manifest, edge };
 }

@@ -23,6 +23,13 @@ def make(manifest, get):
 make
 `;
 
+/** One prediction that no profile counts, so that the first one that counts finds its plan made and its code compiled. */
+const WARM_UP = `
+def warm_up(edge):
+    edge.pipeline.predict({f.name: [f.default] for f in edge.manifest.features})
+warm_up
+`;
+
 /** Boots the interpreter; its files are fetched under way. */
 export async function bootPython(site: string, manifest: Manifest, files: Files): Promise<PyodideInterface> {
   const { loader, script, wasm, stdlib } = runtimeFiles(manifest);
@@ -89,5 +96,17 @@ export async function makeEdge(
     }) as Edge;
   } finally {
     make.destroy();
+  }
+}
+
+/** Makes the first prediction fast. A model that refuses the form's defaults is as good as any other: it only stays cold. */
+export function warmUp(python: PyodideInterface, edge: Edge): void {
+  const run = python.runPython(WARM_UP);
+  try {
+    run(edge);
+  } catch (error) {
+    console.debug("strandline: not warmed up", error);
+  } finally {
+    run.destroy();
   }
 }
