@@ -114,7 +114,7 @@ def tree_ensemble_classifier(
     )
     base = _base_values(attrs, data.dtype)
     if len(labels) <= 2:
-        place, scores = _two_classes(forest, scores, touched, base, post_transform)
+        place, scores = _two_classes(forest, scores, base, post_transform)
         return labels[place], scores.astype(np.float32)
     if base.size:
         scores, touched = scores + base, np.ones(scores.shape, bool)
@@ -123,27 +123,27 @@ def tree_ensemble_classifier(
 
 
 def _two_classes(
-    forest: ml_forest.Forest, scores: Array, touched: Array, base: Array, transform: str
+    forest: ml_forest.Forest, scores: Array, base: Array, transform: str
 ) -> tuple[Array, Array]:
-    """The chosen class per row and the scores [N, 2], by onnxruntime's reading of two classes.
+    """The chosen class per row and the scores [N, 2].
 
-    When all leaf values speak of one class only, that one score is the second class's: a
-    probability when no weight is negative (then it wins above 0.5), else a margin (then above 0).
+    When all leaf values speak of one class only, the standard leaves open what they mean; onnxruntime takes
+    that one score for the second class's: a probability when no weight is negative (it wins above 0.5), else
+    a margin (above 0).
     """
-    one_id = len(np.unique(forest.target)) == 1
-    if not one_id:
+    spoken = np.unique(forest.target)
+    if len(spoken) != 1 or base.size == 2:
         scores = scores + base if base.size else scores
-        return (scores[:, 1] > scores[:, 0]).astype(np.int64), transformed(scores, transform)
-    score = scores[:, int(forest.target[0])]
-    if base.size:
-        score = score + base[-1]
-    if (forest.weight >= 0).all():
-        return (score > 0.5).astype(np.int64), np.stack((1 - score, score), axis=1)
+        return np.argmax(scores, axis=1), transformed(scores, transform)
+    score = scores[:, spoken[0]] + base[0] if base.size else scores[:, spoken[0]]
+    chance = (forest.weight >= 0).all()
+    place = (score > (0.5 if chance else 0)).astype(np.int64)
+    if spoken[0] == 1:
+        return place, transformed(np.stack((np.zeros_like(score), score), axis=1), transform)
     if transform == "LOGISTIC":
-        pair = np.stack((logistic(-score), logistic(score)), axis=1)
-    else:
-        pair = np.stack((-score, score), axis=1)
-    return (score > 0).astype(np.int64), pair
+        return place, np.stack((logistic(-score), logistic(score)), axis=1)
+    other = 1 - score if chance else -score
+    return place, np.stack((other, score), axis=1)
 
 
 AGGREGATES = ("AVERAGE", "SUM", "MIN", "MAX")

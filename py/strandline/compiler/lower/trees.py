@@ -312,10 +312,10 @@ def classifier(node: Node, low: Lowering) -> bool:
     if labels.count < 2:
         return False
     dtype, base = _compared(low, node), _base_values(attrs)
-    one_id, certain = _classes(low, node)
-    alone = labels.count == 2 and one_id
+    only, certain = _classes(low, node)
+    alone = labels.count == 2 and only == 0 and len(base) < 2
     targets = 1 if alone else labels.count
-    if len(base) not in (0, 1, 2 if alone else targets):
+    if len(base) not in (0, targets) or (labels.count == 2 and only == 1 and not base):
         return False
 
     def lists() -> Lists:
@@ -341,19 +341,21 @@ def classifier(node: Node, low: Lowering) -> bool:
     return True
 
 
-def _classes(low: Lowering, node: Node) -> tuple[bool, bool]:
-    """Whether all leaf values speak of one class, and whether none is negative (looked up once per session)."""
+def _classes(low: Lowering, node: Node) -> tuple[int, bool]:
+    """The only class that leaf values speak of (-1: they speak of several), and whether none is negative
+    (looked up once per session)."""
     attrs = low.attrs
 
     def make() -> tuple[DType, Sequence[int], Any]:
-        one_id = len(set(memoryview(_numbers(attrs["class_ids"], "q")))) == 1
+        spoken = set(memoryview(_numbers(attrs["class_ids"], "q")))
         weights = _either(attrs, "class_weights", "d")
-        return int64, (2,), [int(one_id), int(min(weights, default=0.0) >= 0)]
+        only = spoken.pop() if len(spoken) == 1 else -1
+        return int64, (2,), [only, int(min(weights, default=0.0) >= 0)]
 
     constant = low.value(low.derived(("forest", _name(node), "classes"), make))
     assert constant is not None
-    one_id, certain = constant.flat()
-    return bool(one_id), bool(certain)
+    only, certain = constant.flat()
+    return only, bool(certain)
 
 
 def _one_score(
@@ -361,11 +363,9 @@ def _one_score(
 ) -> None:
     """Two classes, but leaf values of one only: a probability when no weight is negative, else a margin."""
     rows, _ = low.type(sums).shape
-    if certain:
-        kind, threshold = ONE_MINUS, 0.5
-    else:
-        logistic = low.attrs["post_transform"] == "LOGISTIC"
-        kind, threshold = LOGISTIC_PAIR if logistic else NEGATIVE, 0.0
+    kind, threshold = (ONE_MINUS, 0.5) if certain else (NEGATIVE, 0.0)
+    if low.attrs["post_transform"] == "LOGISTIC":
+        kind = LOGISTIC_PAIR
     low.emit(
         "two_classes_f32",
         (sums, labels.constant()),
