@@ -195,7 +195,7 @@ def _case(
     for runner in in_browser:
         try:
             created[runner.name] = runner.open(spec)
-            runner.time(0)
+            runner.outputs()
         except Exception as error:
             failed[runner.name] = _reason(error)
             continue
