@@ -83,7 +83,7 @@ static PyObject *flatten(PyObject *module, Py_buffer *b, bool wide, long long n_
         const Py_ssize_t size = itemsizes[i] ? itemsizes[i] : wide ? 8 : 4;
         data[i] = b[i].obj ? b[i].buf : NULL;
         n[i] = b[i].obj ? b[i].len / size : 0;
-        if (b[i].obj && ((uintptr_t)b[i].buf % (uintptr_t)size || b[i].len % size))
+        if ((b[i].len && (uintptr_t)b[i].buf % (uintptr_t)size) || b[i].len % size)
             return PyErr_Format(PyExc_ValueError,
                                 "the forest's list '%s' is not made of aligned items of %zd bytes",
                                 names[i + 2], size);
