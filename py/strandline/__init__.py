@@ -12,17 +12,33 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "FeedError": "runtime.feeds",
+    "InputError": "bundle.errors",
     "ModelError": "onnx.wire",
+    "Monitor": "drift.monitor",
+    "PackError": "bundle.errors",
+    "Pipeline": "bundle.pipeline",
+    "Profile": "drift.profile",
+    "Reference": "drift.reference",
     "Session": "runtime.session",
     "UnsupportedOperator": "ops.registry",
+    "compare": "drift.compare",
+    "pack": "bundle.pack",
 }
 
 __all__ = [
     "FeedError",
+    "InputError",
     "ModelError",
+    "Monitor",
+    "PackError",
+    "Pipeline",
+    "Profile",
+    "Reference",
     "Session",
     "UnsupportedOperator",
     "__version__",
+    "compare",
+    "pack",
 ]
 
 

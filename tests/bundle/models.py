@@ -82,3 +82,39 @@ def mixed(path: Path) -> Path:
         helper.make_tensor_value_info("where", TensorProto.INT64, column),
     ]
     return save(path, helper.make_graph(nodes, "mixed", inputs, outputs), ai_onnx_ml=3)
+
+
+def delays(path: Path) -> Path:
+    """Inputs `distance` (float32) and `airline` (strings); label 0 or 1, and probabilities [N, 2]."""
+    nodes = [
+        helper.make_node(
+            "LabelEncoder",
+            ["airline"],
+            ["code"],
+            domain="ai.onnx.ml",
+            keys_strings=["WN", "DL"],
+            values_floats=[1.0, -1.0],
+            default_float=0.0,
+        ),
+        helper.make_node("Concat", ["distance", "code"], ["X"], axis=1),
+        helper.make_node(
+            "LinearClassifier",
+            ["X"],
+            ["output_label", "output_probability"],
+            domain="ai.onnx.ml",
+            coefficients=[0.002, -1.0, -0.002, 1.0],
+            intercepts=[-1.0, 1.0],
+            classlabels_ints=[0, 1],
+            post_transform="SOFTMAX",
+            multi_class=1,
+        ),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("distance", TensorProto.FLOAT, [None, 1]),
+        helper.make_tensor_value_info("airline", TensorProto.STRING, [None, 1]),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("output_label", TensorProto.INT64, [None]),
+        helper.make_tensor_value_info("output_probability", TensorProto.FLOAT, [None, 2]),
+    ]
+    return save(path, helper.make_graph(nodes, "delays", inputs, outputs), ai_onnx_ml=3)
