@@ -63,12 +63,21 @@ type CreateModule = NonNullable<NonNullable<Parameters<typeof LoadPyodide>[0]>["
 /** Pyodide checks the lock's ABI; there are no packages to find in it. */
 const EMPTY_LOCK = JSON.stringify({ info, packages: {} });
 
-/** Runs `task` while `fetch` is answered by `answer`: Pyodide has no other door for bytes that are here already. */
+/**
+ * Runs `task` while `fetch` is answered by `answer`: Pyodide has no other door for bytes that are here already.
+ * Rejects as soon as an answer does; Pyodide itself would wait for its WebAssembly forever.
+ */
 async function answering<T>(answer: (url: string) => Promise<Response>, task: () => Promise<T>): Promise<T> {
   const original = globalThis.fetch;
-  globalThis.fetch = (input) => answer(input instanceof Request ? input.url : new URL(input).href);
+  let fail: (reason: unknown) => void;
+  const failed = new Promise<never>((_, reject) => (fail = reject));
+  globalThis.fetch = (input) => {
+    const reply = answer(input instanceof Request ? input.url : new URL(input).href);
+    reply.catch((reason: unknown) => fail(reason));
+    return reply;
+  };
   try {
-    return await task();
+    return await Promise.race([task(), failed]);
   } finally {
     globalThis.fetch = original;
   }
