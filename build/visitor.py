@@ -23,7 +23,8 @@ Object.defineProperty(globalThis, "strandline", {
 # The page's policy forbids eval, so Playwright's wait_for_function can't be used.
 _READY = """async () => {
   const failed = () => document.querySelector("#retry")?.hidden === false;
-  while (globalThis.readyAfter === undefined && !failed())
+  const begun = performance.now();
+  while (globalThis.readyAfter === undefined && !failed() && performance.now() - begun < 120_000)
     await new Promise((resolve) => setTimeout(resolve, 20));
   return globalThis.readyAfter ?? null;
 }"""

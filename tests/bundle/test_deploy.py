@@ -62,7 +62,7 @@ def test_the_examples_run(folder: Path) -> None:
         outputs.append(done.stdout)
     looked_up, in_process, watched = outputs
     assert looked_up == "1 0.77\n"
-    assert in_process == "[1, 1]\n"
+    assert in_process == "[1, 0]\n"
     assert "distance drift" in watched
     assert "airline drift" in watched
 
