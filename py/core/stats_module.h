@@ -1,8 +1,9 @@
-/* Python functions over stats.h. Included by module.c only, after Python.h; the methods go into its
- * table as SL_STATS_METHODS. */
+/* Python functions over stats.h and bridge.h. Included by module.c only, after Python.h; the
+ * methods go into its table as SL_STATS_METHODS. */
 #ifndef STRANDLINE_STATS_MODULE_H
 #define STRANDLINE_STATS_MODULE_H
 
+#include "bridge.h"
 #include "stats.h"
 
 #include <string.h>
@@ -133,9 +134,28 @@ static PyObject *stats_sorted(PyObject *self, PyObject *values_object) {
     return result;
 }
 
+static const char stats_bridge_doc[] = "bridge_sf(times, x) -> float\n\n"
+                                       "P(max |B(t)| > x over the times) for a Brownian bridge B; "
+                                       "times: float64, ascending within (0, 1).";
+
+static PyObject *stats_bridge(PyObject *self, PyObject *args) {
+    (void)self;
+    PyObject *times_object, *result = NULL;
+    Py_buffer times;
+    double x;
+    if (!PyArg_ParseTuple(args, "Od:bridge_sf", &times_object, &x)) return NULL;
+    if (!stats_get_buffer(times_object, &times, PyBUF_ND, "times")) return NULL;
+    if (stats_expect(&times, "d", "times")) {
+        result = PyFloat_FromDouble(sl_bridge_sf(times.buf, (size_t)stats_length(&times), x));
+    }
+    PyBuffer_Release(&times);
+    return result;
+}
+
 #define SL_STATS_METHODS                                                                           \
-    {"tally", stats_tally, METH_VARARGS, stats_tally_doc}, {                                       \
-        "sorted_finite", stats_sorted, METH_O, stats_sorted_doc                                    \
+    {"tally", stats_tally, METH_VARARGS, stats_tally_doc},                                         \
+        {"sorted_finite", stats_sorted, METH_O, stats_sorted_doc}, {                               \
+        "bridge_sf", stats_bridge, METH_VARARGS, stats_bridge_doc                                  \
     }
 
 #endif

@@ -29,6 +29,7 @@ __all__ = [
     "ColumnTally",
     "Program",
     "Tensor",
+    "bridge_sf",
     "call",
     "flatten_forest",
     "isa",
@@ -107,3 +108,12 @@ def tally(values: Buffer, cuts: Buffer, counts: Buffer) -> ColumnTally:
 def sorted_finite(values: Buffer) -> memoryview[float]:
     """The finite values of a one-dimensional buffer of numbers, ascending float64; −0.0 is 0.0."""
     return memoryview(_core.sorted_finite(values)).cast("d")
+
+
+def bridge_sf(times: Buffer, x: float) -> float:
+    """P(max |B(t)| > x over the times) for a Brownian bridge B on [0, 1], to 1e-4 for x ≤ 3.
+
+    `times` is ascending float64 within (0, 1); one that follows another by less than (x/40)² is
+    passed over. Raises `ValueError` when the buffer has another shape or format.
+    """
+    return _core.bridge_sf(times, x)

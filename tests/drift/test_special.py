@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from array import array
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
+from strandline.core import bridge_sf
 from strandline.drift.stats.missing import fisher
 from strandline.drift.stats.special import chi2_sf, gamma_q, kolmogorov_sf, normal_sf
 
@@ -38,3 +41,47 @@ def test_fisher(n, m, data):
     a, b = data.draw(st.integers(0, n)), data.draw(st.integers(0, m))
     expected = stats.fisher_exact([[a, n - a], [b, m - b]]).pvalue
     assert fisher(a, n, b, m) == pytest.approx(expected, rel=1e-6)
+
+
+TIMES = {
+    "even": np.arange(1, 40) / 40,
+    "one": np.array([0.3]),
+    "a large atom": np.concatenate([[0.5], 0.5 + np.arange(1, 20) / 40]),
+    "close together": np.repeat(np.arange(1, 20) / 20, 2),
+}
+
+
+@pytest.mark.parametrize("name", TIMES)
+def test_bridge_at_a_few_times(name):
+    times, rng = TIMES[name], np.random.default_rng(0)
+    steps = np.diff([0, *times, 1])
+    walk = np.cumsum(rng.normal(size=(40_000, len(steps))) * np.sqrt(steps), axis=1)
+    largest = np.abs(walk[:, :-1] - walk[:, -1:] * times).max(axis=1)
+    for x in (0.4, 0.8, 1.2, 1.6):
+        assert bridge_sf(times, x) == pytest.approx((largest > x).mean(), abs=0.01)
+        assert bridge_sf(times, x) <= kolmogorov_sf(x)
+
+
+def test_bridge_at_one_time_is_normal():
+    for x in (0.1, 0.5, 1.0, 2.0):
+        expected = 2 * stats.norm.sf(x / np.sqrt(0.3 * 0.7))
+        assert bridge_sf(array("d", [0.3]), x) == pytest.approx(expected, abs=1e-6)
+
+
+def test_bridge_with_nothing_to_see():
+    assert bridge_sf(array("d"), 1.0) == 0
+    assert bridge_sf(array("d", [0.5]), 0.0) == 1
+    assert bridge_sf(array("d", [1e-9, 1 - 1e-9]), 1.0) == 0
+
+
+@pytest.mark.parametrize("time", [1e-6, 0.0005, 0.5, 0.9999])
+def test_bridge_close_to_its_ends(time):
+    sd = np.sqrt(time * (1 - time))
+    for z in (0.5, 1, 2, 3):
+        expected = 2 * stats.norm.sf(z)
+        assert bridge_sf(array("d", [time]), z * sd) == pytest.approx(expected, abs=1e-4)
+
+
+def test_bridge_refuses_other_numbers():
+    with pytest.raises(ValueError, match="times must hold"):
+        bridge_sf(array("f", [0.5]), 1.0)
