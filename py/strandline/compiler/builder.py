@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from strandline import core
-from strandline.compiler.arena import Lifetime, assign
+from strandline.compiler.arena import ALIGNMENT, Lifetime, assign
 from strandline.compiler.lower.registry import Instr, rule_for
 from strandline.compiler.store import Store, constant_of
 from strandline.onnx.graph import Constant, Node
@@ -31,7 +31,10 @@ class Builder:
         self.values: dict[str, Constant] = {}
         self.folded: set[str] = set()
         """Names of values that hold for this plan's input shapes only."""
+        self.movable: Callable[[str], bool] | None = None
+        """Which roots may be written into a larger value; None: nothing shares memory."""
         self._roots: dict[str, str] = {}
+        self._views: dict[str, tuple[str, int]] = {}
         self._code: list[Instr] = []
         self._made = 0
 
@@ -75,6 +78,21 @@ class Builder:
             )
         self._roots[output] = self.root(source)
 
+    def view(self, output: str, source: str, offset: int) -> bool:
+        shared = self.movable is not None and self.root(source) not in self.values
+        if not shared or offset % ALIGNMENT or not self.types[output].size:
+            return False
+        self._views[output] = (source, offset)
+        return True
+
+    def place(self, part: str, whole: str, offset: int) -> bool:
+        root = self.root(part)
+        free = root not in self._views and root not in self.values
+        if not free or offset % ALIGNMENT or self.movable is None or not self.movable(root):
+            return False
+        self._views[root] = (whole, offset)
+        return True
+
     # --- what the planner uses --------------------------------------------------------
 
     def know(self, name: str, constant: Constant) -> str:
@@ -86,6 +104,14 @@ class Builder:
     def root(self, name: str) -> str:
         """The value whose bytes `name` is."""
         return self._roots.get(name, name)
+
+    def base(self, name: str) -> tuple[str, int]:
+        """The value in whose memory `name` lies, and at which byte."""
+        root, offset = self.root(name), 0
+        while root in self._views:
+            parent, start = self._views[root]
+            root, offset = self.root(parent), offset + start
+        return root, offset
 
     def lower(self, node: Node, operator: Op, opset: int) -> list[Instr] | None:
         """The node's kernel calls, or None when the core does not serve it. Output types must be
@@ -106,9 +132,9 @@ class Builder:
     def assemble(
         self, code: Sequence[Instr], inputs: Sequence[str], outputs: Sequence[str]
     ) -> tuple[core.Program, int]:
-        """A program over the roots in `code`, and the size of its arena in bytes.
+        """A program for `code`, and the size of its arena in bytes.
 
-        `inputs` and `outputs` are the roots that become its buffers.
+        `inputs` and `outputs` are the bases that become its buffers.
         """
         places = {name: (_INPUT, i) for i, name in enumerate(inputs)}
         places |= {name: (_OUTPUT, i) for i, name in enumerate(outputs)}
@@ -117,6 +143,7 @@ class Builder:
         table = array("q")
         words = array("q")
         span: dict[str, list[int]] = {}
+        bases: list[str] = []
         for at, instr in enumerate(code):
             operands = array("q")
             for name in (*instr.inputs, *instr.outputs):
@@ -127,17 +154,19 @@ class Builder:
                 number = ids.get(root)
                 if number is None:
                     number = ids[root] = len(ids)
-                    nbytes = self.types[root].nbytes
-                    place = places.get(root)
-                    if place is None and root in self.values:
-                        place = (_CONSTANT, len(constants))
-                        constants.append(self.store.buffer(self.values[root]))
+                    base, offset = self.base(root)
+                    bases.append(base)
+                    place = places.get(base)
+                    if place is None and base in self.values:
+                        place = places[base] = (_CONSTANT, len(constants))
+                        constants.append(self.store.buffer(self.values[base]))
                     if place is None:
                         place = (_ARENA, 0)
-                        span[root] = [at, at]
-                    table.extend((*place, 0, nbytes))
-                elif root in span:
-                    span[root][1] = at
+                        span.setdefault(base, [at, at])
+                    table.extend((*place, offset, self.types[root].nbytes))
+                lifetime = span.get(bases[number])
+                if lifetime is not None:
+                    lifetime[1] = at
                 operands.append(number)
             words.extend(
                 (core.OPCODES[instr.op], len(instr.inputs), len(instr.outputs), len(instr.params))
@@ -146,8 +175,9 @@ class Builder:
             words.extend(map(_word, instr.params))
         lives = [Lifetime(self.types[name].nbytes, *ends) for name, ends in span.items()]
         offsets, arena_bytes = assign(lives)
-        for name, offset in zip(span, offsets, strict=True):
-            table[4 * ids[name] + 2] = offset
+        starts = dict(zip(span, offsets, strict=True))
+        for number, base in enumerate(bases):
+            table[4 * number + 2] += starts.get(base, 0)
         program = core.Program(table.tobytes(), words.tobytes(), constants, arena_bytes)
         return program, arena_bytes
 

@@ -19,11 +19,15 @@ NO_SLOT: Slot = -1
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """A value that a step takes: from a slot, or constant. `type` None: shown only by running."""
+    """A value that a step takes: from a slot, or constant. `type` None: shown only by running.
+
+    `start` is the byte at which it begins when it is a part of what lies in the slot.
+    """
 
     slot: Slot
     type: TensorType | None
     constant: Constant | None = None
+    start: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

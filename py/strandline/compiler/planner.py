@@ -66,6 +66,7 @@ class _Planner:
         self.store = store
         self.builder = Builder(store)
         self.builder.folded.update(folded)
+        self.builder.movable = self._movable
         for name, constant in graph.constants.items():
             self.builder.know(name, constant)
         self.shown: set[str] = set()
@@ -76,7 +77,11 @@ class _Planner:
         self.work: list[_Work] = []
         self.rest: list[Node] = []
         self.levels: dict[str, int] = {}
+        self.level = 0
+        """Of the present node, if the core serves it."""
         self.slots: dict[str, int] = {}
+        self.inputs = {info.name for info in graph.inputs}
+        self.outputs = tuple(info.name for info in graph.outputs)
 
     def place_inputs(self, types: Sequence[TensorType | None]) -> None:
         for info, type_ in zip(self.graph.inputs, types, strict=True):
@@ -108,6 +113,8 @@ class _Planner:
         operator = find(node, self.graph.opsets)
         types: Sequence[TensorType] | None = None
         code: list[Instr] | None = None
+        before = [self.levels.get(builder.root(name), 0) for name in names if name]
+        self.level = max((there + (there & 1) for there in before), default=0)
         if not any(name in self.shown for name in names):
             infos = [
                 Info(builder.types[name], builder.values.get(name)) if name else None
@@ -125,22 +132,24 @@ class _Planner:
             if code is not None:
                 self._know_empty(self._not_written(node, code))
                 self._know_aliases(node.outputs)
-        level = 0
-        for name in filter(None, names):
-            there = self.levels.get(builder.root(name), 0)
-            level = max(level, there + (there & 1) if code is not None else there | 1)
-        if code is None:
-            level |= 1
+        level = self.level if code is not None else max((t | 1 for t in before), default=1)
         for name in filter(None, node.outputs):
             self.levels.setdefault(builder.root(name), level)
         self.work.append(_Work(node, operator, names, types, code, level))
         return types is not None
 
+    def _movable(self, root: str) -> bool:
+        """Whether a value may lie inside one of the present node's outputs: made in the same
+        segment, and no output that wants memory of its own."""
+        mine = root not in self.inputs and self.levels.get(root) == self.level
+        return mine and not any(self.builder.root(name) == root for name in self.outputs)
+
     def _not_written(self, node: Node, code: Sequence[Instr]) -> Iterable[str]:
         """Outputs without elements, for which a rule need not emit anything."""
         written = {self.builder.root(name) for instr in code for name in instr.outputs}
         for name in filter(None, node.outputs):
-            if self.builder.root(name) == name and name not in written:
+            empty = not self.builder.types[name].size
+            if empty and self.builder.root(name) == name and name not in written:
                 yield name
 
     def _know_empty(self, names: Iterable[str]) -> None:
@@ -180,15 +189,14 @@ class _Planner:
 
     def finish(self) -> Plan:
         """Drop what nobody needs, cut into steps, give every value its slot."""
-        outputs = [info.name for info in self.graph.outputs]
-        late = [name for name in outputs if name in self.late]
+        late = [name for name in self.outputs if name in self.late]
         rest_inputs = self._rest_inputs() if late else []
-        wanted = {self.builder.root(name) for name in (*outputs, *rest_inputs)}
+        wanted = {self._base(name) for name in (*self.outputs, *rest_inputs)}
         self._drop_dead(set(wanted))
-        direct, copied = self._split_outputs(outputs)
+        direct, copied = self._split_outputs()
         steps = self._steps(wanted, direct)
         results: list[Operand | None] = []
-        for name in outputs:
+        for name in self.outputs:
             if name in self.late:
                 results.append(None)
                 continue
@@ -219,20 +227,20 @@ class _Planner:
         return Rest(graph, tuple(map(self._operand, inputs)), folded)
 
     def _drop_dead(self, needed: set[str]) -> None:
-        """Keep the work and the kernel calls that lead to `needed`, which grows to all roots in
+        """Keep the work and the kernel calls that lead to `needed`, which grows to all bases in
         use."""
-        root = self.builder.root
+        base = self._base
         alive = []
         for work in reversed(self.work):
             if work.code is None:
                 if any(name in needed for name in work.node.outputs):
-                    needed.update(map(root, work.names))
+                    needed.update(map(base, work.names))
                     alive.append(work)
                 continue
             kept = []
             for instr in reversed(work.code):
-                if any(root(name) in needed for name in instr.outputs):
-                    needed.update(map(root, instr.inputs))
+                if any(base(name) in needed for name in instr.outputs):
+                    needed.update(map(base, instr.inputs))
                     kept.append(instr)
             if kept:
                 work.code = kept[::-1]
@@ -240,28 +248,26 @@ class _Planner:
         alive.reverse()
         self.work = sorted(alive, key=lambda work: work.level)
 
-    def _split_outputs(self, outputs: Iterable[str]) -> tuple[dict[str, str], set[str]]:
-        """Roots that may be written straight into an output (root -> output), and the outputs to be
-        copied."""
-        inputs = {info.name for info in self.graph.inputs}
+    def _split_outputs(self) -> tuple[dict[str, str], set[str]]:
+        """Values written straight into an output (value -> output), and the outputs to be copied."""
         direct: dict[str, str] = {}
         copied: set[str] = set()
-        for name in outputs:
+        for name in self.outputs:
             root = self.builder.root(name)
             if name in self.late or name in self.shown:
                 continue
-            if root in self.builder.values or root in inputs or root in direct:
+            taken = root in self.builder.values or root in self.inputs or root in direct
+            if taken or self._base(name) != root:
                 copied.add(name)
             else:
                 direct[root] = name
         return direct, copied
 
     def _steps(self, wanted: Iterable[str], direct: Mapping[str, str]) -> list[Step]:
-        root = self.builder.root
         last_use: dict[str, int] = {}
         for work in self.work:
             for name in work.names if work.code is None else _operands(work.code):
-                last_use[root(name)] = work.level
+                last_use[self._base(name)] = work.level
         last_use.update(dict.fromkeys(wanted, _AFTER_ALL))
         steps: list[Step] = []
         for level, group in groupby(self.work, lambda work: work.level):
@@ -279,10 +285,10 @@ class _Planner:
         inputs: dict[str, None] = {}
         made: dict[str, None] = {}
         for instr in code:
-            for name in map(builder.root, instr.inputs):
+            for name in map(self._base, instr.inputs):
                 if name and name not in made and name not in builder.values:
                     inputs[name] = None
-            made.update(dict.fromkeys(map(builder.root, instr.outputs)))
+            made.update(dict.fromkeys(map(self._base, instr.outputs)))
         outputs = [name for name in made if name and last_use[name] > level]
         program, arena_bytes = builder.assemble(code, tuple(inputs), outputs)
         return CoreStep(
@@ -311,7 +317,14 @@ class _Planner:
         constant = self.builder.values.get(name)
         if constant is not None:
             return Operand(NO_SLOT, constant.type, constant)
-        return Operand(self._slot(self.builder.root(name)), self.builder.types.get(name))
+        base, start = self.builder.base(name)
+        whole = base == self.builder.root(name)
+        return Operand(
+            self._slot(base), self.builder.types.get(name), None, None if whole else start
+        )
+
+    def _base(self, name: str) -> str:
+        return self.builder.base(name)[0]
 
     def _slot(self, name: str) -> int:
         return self.slots.setdefault(name, len(self.slots))

@@ -113,7 +113,10 @@ class _Run:
     def typed(self, operand: Operand) -> Typed:
         if operand.constant is not None:
             return self.engine.store.buffer(operand.constant), operand.type
-        return self.values[operand.slot], operand.type or self.shown.get(operand.slot)
+        value = self.values[operand.slot]
+        if operand.start is not None and operand.type is not None:
+            value = raw(value)[operand.start : operand.start + operand.type.nbytes]
+        return value, operand.type or self.shown.get(operand.slot)
 
     def step(self, step: Any) -> None:
         values = self.values

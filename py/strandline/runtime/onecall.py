@@ -70,7 +70,7 @@ def _result(
         return None
     step = maps.get(operand.slot)
     source = operand if step is None else step.input
-    if source.slot not in first.outputs or source.type is None:
+    if source.slot not in first.outputs or source.type is None or source.start is not None:
         return None
     index = first.outputs.index(source.slot)
     if step is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from strandline.compiler.lower.layout import MAX_RANK, broadcast, contiguous, merge
@@ -107,18 +108,14 @@ def concat(node: Node, low: Lowering) -> bool:
     strides, place = contiguous(y.shape), 0
     if not _walkable(len(y.shape)):
         return False
+    in_one_piece = math.prod(y.shape[:axis]) == 1
     for name in node.inputs:
         x = low.type(name)
-        copy(
-            low,
-            name,
-            node.outputs[0],
-            x.shape,
-            contiguous(x.shape),
-            strides,
-            to=place * strides[axis],
-        )
+        to = place * strides[axis]
         place += x.shape[axis]
+        if in_one_piece and low.place(name, node.outputs[0], to * y.dtype.itemsize):
+            continue
+        copy(low, name, node.outputs[0], x.shape, contiguous(x.shape), strides, to=to)
     return True
 
 
@@ -129,13 +126,16 @@ def split(node: Node, low: Lowering) -> bool:
     strides, place = contiguous(x.shape), 0
     if not _walkable(len(x.shape)):
         return False
+    if not all(node.outputs):
+        return False
+    in_one_piece = math.prod(x.shape[:axis]) == 1
     for name in node.outputs:
-        if not name:
-            return False
         y = low.type(name)
         start = place * strides[axis]
-        copy(low, node.inputs[0], name, y.shape, strides, contiguous(y.shape), start)
         place += y.shape[axis]
+        if in_one_piece and low.view(name, node.inputs[0], start * x.dtype.itemsize):
+            continue
+        copy(low, node.inputs[0], name, y.shape, strides, contiguous(y.shape), start)
     return True
 
 
@@ -168,6 +168,9 @@ def slice_(node: Node, low: Lowering) -> bool:
         if len(picked):
             start += picked[0] * strides[axis]
         strides[axis] *= step
+    in_one_piece = merge(y.shape, strides)[1] == (1,)
+    if in_one_piece and low.view(node.outputs[0], node.inputs[0], start * x.dtype.itemsize):
+        return True
     copy(low, node.inputs[0], node.outputs[0], y.shape, strides, contiguous(y.shape), start)
     return True
 

@@ -73,7 +73,7 @@ def linear_classifier(node: Node, low: Lowering) -> bool:
     outputs = len(attrs["coefficients"]) // columns if columns else 0
     labels = Labels(low, attrs["classlabels_strings"], attrs["classlabels_ints"])
     kind = attrs["post_transform"]
-    pair = outputs == 1 and labels.count == 2 and kind in ("NONE", "LOGISTIC", "SOFTMAX")
+    pair = outputs == 1 and labels.count == 2 and kind != "PROBIT"
     if not _served(low, node, outputs) or not (pair or outputs == labels.count > 1):
         return False
     chosen, scores = outputs_of(low, node, rows, labels, 2 if pair else outputs)
@@ -81,16 +81,13 @@ def linear_classifier(node: Node, low: Lowering) -> bool:
     if pair:
         raw = low.temp(float32, (rows, 1))
         _scores(low, node, raw, 1)
-        both = low.temp(float32, (rows, 2)) if kind == "SOFTMAX" else scores
         complement = LOGISTIC_PAIR if kind == "LOGISTIC" else ONE_MINUS
         low.emit(
             "two_classes_f32",
             (raw, labels.constant()),
-            (chosen, both),
+            (chosen, scores),
             *(rows, 1, 0, size, complement, 0.0, 0.0),
         )
-        if kind == "SOFTMAX":
-            transform(low, both, scores, rows, 2, kind)
         return True
     raw = scores if kind == "NONE" else low.temp(float32, (rows, outputs))
     _scores(low, node, raw, outputs)

@@ -58,6 +58,12 @@ class Lowering(Protocol):
     def alias(self, output: str, source: str) -> None:
         """Say that `output` is `source`'s bytes under another shape: nothing to run."""
 
+    def view(self, output: str, source: str, offset: int) -> bool:
+        """Ask that `output` be `source`'s bytes from `offset` on. False: not possible, copy them instead."""
+
+    def place(self, part: str, whole: str, offset: int) -> bool:
+        """Ask that `part`, an input, be written right into `whole`, an output, at byte `offset`. False: copy."""
+
 
 LoweringRule = Callable[[Node, Lowering], bool]
 """Emit the node's kernel calls and return True, or return False before emitting anything: no kernel serves this case."""
