@@ -198,7 +198,7 @@ def test_bad_rows_are_refused_and_not_counted(stage: Stage, visit: Visit, rows: 
     visitor = visit()
     visitor.open(stage.url())
     visitor.predict(rows[:3])
-    with pytest.raises(PlaywrightError, match="InputError: the rows lack column airline"):
+    with pytest.raises(PlaywrightError, match="InputError: the rows lack columns airline, weekday"):
         visitor.predict([{"distance": 5}])
     report = visitor.next_report()
     assert report is not None
