@@ -262,7 +262,7 @@ for _name, _builder in {
     "knn": _sklearn(_estimator("neighbors.KNeighborsClassifier", n_neighbors=5), classes=3),
     "knn_regressor": _sklearn(_estimator("neighbors.KNeighborsRegressor", n_neighbors=4)),
     "svc_rbf": _sklearn(_estimator("svm.SVC", probability=True, random_state=0), classes=3),
-    "svc_linear": _sklearn(_estimator("svm.SVC", kernel="linear"), **_BINARY),
+    "svc_linear": _sklearn(_estimator("svm.SVC", kernel="linear", C=0.01), **_BINARY),
     "svr": _sklearn(_estimator("svm.SVR", kernel="poly", degree=2)),
     "linear_svc": _sklearn(_estimator("svm.LinearSVC"), classes=3),
     "k_means": _sklearn(_estimator("cluster.KMeans", n_clusters=4, n_init=1, random_state=0)),

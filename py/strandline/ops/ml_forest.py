@@ -151,9 +151,7 @@ def from_lists(attrs: Mapping[str, Any], kind: str) -> Forest:
     yes, no = own.copy(), own.copy()
     yes[inner] = find(tree[inner], _integers(attrs["nodes_truenodeids"])[inner])
     no[inner] = find(tree[inner], _integers(attrs["nodes_falsenodeids"])[inner])
-    is_child = np.zeros(nodes, bool)
-    is_child[yes[inner]] = is_child[no[inner]] = True
-    roots = own[~is_child]
+    roots = np.unique(tree, return_index=True)[1]  # a tree's first node, as onnxruntime has it
     missing = np.zeros(nodes, bool)
     tracks = _integers(attrs["nodes_missing_value_tracks_true"])
     missing[: len(tracks)] = tracks != 0

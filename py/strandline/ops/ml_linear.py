@@ -43,8 +43,11 @@ def linear_classifier(
     multi_class: int = 0,
     post_transform: str = "NONE",
 ) -> tuple[Array, Array]:
-    """One row of coefficients per score. One score for two labels: its sign decides, the other is
-    its complement."""
+    """One row of coefficients per score.
+
+    One score for two labels: its sign decides, the other is its complement, and of the transforms only the
+    logistic one applies, as onnxruntime has it.
+    """
     data = table(x, np.float32)
     weights = np.asarray(coefficients, np.float32).reshape(-1, data.shape[1])
     scores = data @ weights.T
@@ -59,7 +62,7 @@ def linear_classifier(
     chosen = labels[(scores[:, 0] > 0).astype(int)]
     if post_transform == "LOGISTIC":
         return chosen, transformed(np.hstack((-scores, scores)), "LOGISTIC")
-    return chosen, transformed(np.hstack((1 - scores, scores)), post_transform)
+    return chosen, np.hstack((1 - scores, scores))
 
 
 def _linear_regressor(inputs: Inputs, attrs: Attrs, n: int) -> Types:

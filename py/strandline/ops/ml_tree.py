@@ -65,7 +65,9 @@ def tree_ensemble_regressor(
         forest, forest.leaves(data), n_targets, data.dtype, aggregate_function
     )
     base = _base_values(attrs, data.dtype)
-    return transformed(scores + base if base.size else scores, post_transform).astype(np.float32)
+    return transformed(
+        (scores + base if base.size else scores).astype(np.float32), post_transform
+    ).astype(np.float32)
 
 
 def class_count(attrs: Attrs) -> int:
@@ -119,7 +121,7 @@ def tree_ensemble_classifier(
     if base.size:
         scores, touched = scores + base, np.ones(scores.shape, bool)
     place = np.argmax(np.where(touched, scores, -np.inf), axis=1)
-    return labels[place], transformed(scores, post_transform).astype(np.float32)
+    return labels[place], transformed(scores.astype(np.float32), post_transform)
 
 
 def _two_classes(
