@@ -21,11 +21,13 @@ def graph(
     outputs: Sequence[str],
     constants: dict[str, Any] | None = None,
     opset: int = 17,
+    shapes: Sequence[tuple[int, ...] | None] = (),
 ) -> Graph:
-    """A graph of float32 inputs; constants are NumPy arrays."""
+    """A graph of float32 inputs (of these shapes, where given); constants are NumPy arrays."""
+    declared = dict(zip(inputs, shapes, strict=False))
     return Graph(
         nodes=tuple(nodes),
-        inputs=tuple(ValueInfo(name, float32, None) for name in inputs),
+        inputs=tuple(ValueInfo(name, float32, declared.get(name)) for name in inputs),
         outputs=tuple(ValueInfo(name, float32, None) for name in outputs),
         constants={n: constant_of_array(np.asarray(v)) for n, v in (constants or {}).items()},
         opsets={"": opset},

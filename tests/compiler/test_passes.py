@@ -23,7 +23,7 @@ NORM_CONSTANTS = {"s": normal(4), "b": normal(4), "m": normal(4), "v": normal(4)
 
 def apply(step: Callable[..., Graph], g: Graph) -> Graph:
     """Run a pass and hold what every pass owes: idempotent, and the argument untouched."""
-    arguments = (Store(),) if step in (passes.fold_constants, passes.fold_batchnorm) else ()
+    arguments = (Store(),) if step in (passes.fold_constants, passes.fold_affine) else ()
     nodes, constants = g.nodes, dict(g.constants)
     once = step(g, *arguments)
     assert (g.nodes, dict(g.constants)) == (nodes, constants)
@@ -136,14 +136,14 @@ class TestRemoveIdentities:
         assert apply(passes.remove_identities, g) is g
 
 
-class TestFoldBatchnorm:
+class TestFoldAffine:
     @pytest.mark.parametrize("bias", [False, True])
     @pytest.mark.parametrize("group", [1, 2])
     def test_after_a_convolution(self, bias: bool, group: int) -> None:
         first = Node("Conv", ("x", "w", "cb") if bias else ("x", "w"), ("c",), {"group": group})
         constants = {"w": normal(4, 4 // group, 3, 3), "cb": normal(4), **NORM_CONSTANTS}
         g = graph([first, NORM], ["x"], ["y"], constants)
-        after = apply(passes.fold_batchnorm, g)
+        after = apply(passes.fold_affine, g)
         assert ops(after) == ["Conv"]
         assert_same(g, after, normal(2, 4, 5, 5))
 
@@ -152,17 +152,67 @@ class TestFoldBatchnorm:
         first = Node("Gemm", ("x", "w", "cb"), ("c",), {"transB": transposed, "alpha": 0.5})
         weight = normal(4, 3) if transposed else normal(3, 4)
         g = graph([first, NORM], ["x"], ["y"], {"w": weight, "cb": normal(4), **NORM_CONSTANTS})
-        after = apply(passes.fold_batchnorm, g)
+        after = apply(passes.fold_affine, g)
         assert ops(after) == ["Gemm"]
         assert_same(g, after, normal(5, 3))
 
+    @pytest.mark.parametrize("shape", [(4, 1, 1), (1, 4, 1, 1)])
+    def test_products_and_sums_after_it_too(self, shape: tuple[int, ...]) -> None:
+        nodes = [
+            conv(),
+            NORM,
+            Node("Mul", ("y", "k"), ("m1",)),
+            Node("Add", ("l", "m1"), ("z",)),
+        ]
+        constants = {"w": normal(4, 3, 3, 3), "k": normal(*shape), "l": normal(*shape)}
+        g = graph(nodes, ["x"], ["z"], {**constants, **NORM_CONSTANTS})
+        after = apply(passes.fold_affine, g)
+        assert ops(after) == ["Conv"]
+        assert_same(g, after, X)
+
+    def test_a_sum_alone_becomes_the_bias(self) -> None:
+        nodes = [conv(), Node("Add", ("c", "k"), ("y",))]
+        g = graph(nodes, ["x"], ["y"], {"w": normal(4, 3, 3, 3), "k": normal(4, 1, 1)})
+        after = apply(passes.fold_affine, g)
+        assert ops(after) == ["Conv"] and len(after.nodes[0].inputs) == 3
+        assert_same(g, after, X)
+
+    @pytest.mark.parametrize("shape", [(4,), (1, 1, 4), (2, 4, 1, 1), (4, 4, 4)])
+    def test_what_is_not_per_channel_stays(self, shape: tuple[int, ...]) -> None:
+        nodes = [conv(), Node("Add", ("c", "k"), ("y",))]
+        g = graph(nodes, ["x"], ["y"], {"w": normal(4, 3, 3, 3), "k": normal(*shape)})
+        assert apply(passes.fold_affine, g) is g
+
+    def test_with_nothing_before_it(self) -> None:
+        nodes = [
+            Node("Relu", ("x",), ("c",)),
+            NORM,
+            Node("Mul", ("y", "k"), ("m1",)),
+            Node("Relu", ("m1",), ("z",)),
+        ]
+        g = graph(
+            nodes, ["x"], ["z"], {"k": normal(4, 1, 1), **NORM_CONSTANTS}, shapes=[(2, 4, 5, 5)]
+        )
+        after = passes.fuse_activation(apply(passes.fold_affine, g))
+        assert ops(after) == ["Relu", "ScaleShift"]
+        assert_same(g, after, normal(2, 4, 5, 5))
+
     def test_not_when_the_result_is_used_elsewhere(self) -> None:
         g = graph([conv(), NORM], ["x"], ["y", "c"], {"w": normal(4, 3, 3, 3), **NORM_CONSTANTS})
-        assert apply(passes.fold_batchnorm, g) is g
+        after = apply(passes.fold_affine, g)
+        assert ops(after) == ["Conv", "ScaleShift"]
+        assert_same(g, after, X)
 
     def test_not_when_the_weights_are_fed(self) -> None:
         g = graph([conv(), NORM], ["x", "w"], ["y"], NORM_CONSTANTS)
-        assert apply(passes.fold_batchnorm, g) is g
+        after = apply(passes.fold_affine, g)
+        assert ops(after) == ["Conv", "ScaleShift"]
+        assert_same(g, after, X, normal(4, 3, 3, 3))
+
+    def test_not_when_the_parameters_are_fed(self) -> None:
+        names = ["x", "s", "b", "m", "v"]
+        g = graph([conv(), NORM], names, ["y"], {"w": normal(4, 3, 3, 3)})
+        assert apply(passes.fold_affine, g) is g
 
 
 class TestFuse:

@@ -54,6 +54,24 @@ def activation_(x: Any, *, activation: str, a: float = 0.0, b: float = 0.0) -> A
     return activate(x, activation, a, b)
 
 
+def _scale_types(inputs: Sequence[Info | None], attrs: Attrs, n_outputs: int) -> list[TensorType]:
+    x, scale, shift = inputs
+    if x is None or scale is None or shift is None or len(x.type.shape) < 2:
+        raise ValueError("ScaleShift takes X of rank 2 or more, scale and shift")
+    if not (scale.type.shape == shift.type.shape == x.type.shape[1:2]):
+        raise ValueError("scale and shift have one number for each channel of X, its axis 1")
+    return [x.type]
+
+
+@op("ScaleShift", domain=DOMAIN, shape=_scale_types)
+def scale_shift(
+    X: Any, scale: Any, shift: Any, *, activation: str = "none", a: float = 0.0, b: float = 0.0
+) -> Any:
+    """activation(X * scale + shift), scale and shift [channels] along axis 1."""
+    shape = (-1,) + (1,) * (X.ndim - 2)
+    return activate(X * scale.reshape(shape) + shift.reshape(shape), activation, a, b)
+
+
 _CONV = {
     "auto_pad": "NOTSET",
     "dilations": None,

@@ -62,7 +62,7 @@ class Lowering(Protocol):
         """Ask that `output` be `source`'s bytes from `offset` on. False: not possible, copy them instead."""
 
     def place(self, part: str, whole: str, offset: int) -> bool:
-        """Ask that `part`, an input, be written right into `whole`, an output, at byte `offset`. False: copy."""
+        """Ask that `part`, an input, be written right into the output `whole` at a byte. False: copy it."""
 
 
 LoweringRule = Callable[[Node, Lowering], bool]

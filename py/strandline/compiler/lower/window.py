@@ -186,6 +186,20 @@ def batch_normalization(node: Node, low: Lowering) -> bool:
     return True
 
 
+@lower("ScaleShift", domain="strandline")
+def scale_shift(node: Node, low: Lowering) -> bool:
+    """activation(x * scale + shift), one scale and one shift per channel."""
+    x, y = low.type(node.inputs[0]), node.outputs[0]
+    if x.dtype.format not in "fd" or any(low.type(n).dtype is not x.dtype for n in node.inputs):
+        return False
+    lines = (x.shape[0], x.shape[1], math.prod(x.shape[2:]))
+    _per_channel(low, "mul", node.inputs[0], node.inputs[1], y, lines)
+    _per_channel(low, "add", y, node.inputs[2], y, lines)
+    if low.attrs["activation"] != "none":
+        apply(low, low.attrs["activation"], y, y, float(low.attrs["a"]), float(low.attrs["b"]))
+    return True
+
+
 def _per_channel(
     low: Lowering, op: str, x: str, channel: str, target: str, lines: tuple[int, int, int]
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from strandline.compiler.passes.batchnorm import fold_batchnorm
+from strandline.compiler.passes.affine import fold_affine
 from strandline.compiler.passes.clean import remove_identities
 from strandline.compiler.passes.dead import remove_dead
 from strandline.compiler.passes.fold import fold_constants
@@ -11,7 +11,7 @@ from strandline.compiler.store import Store
 from strandline.onnx.graph import Graph
 
 __all__ = [
-    "fold_batchnorm",
+    "fold_affine",
     "fold_constants",
     "fuse_activation",
     "fuse_bias",
@@ -26,7 +26,7 @@ def optimise(graph: Graph, store: Store) -> Graph:
     graph = remove_dead(graph)
     graph = remove_identities(graph)
     graph = fold_constants(graph, store)
-    graph = fold_batchnorm(graph, store)
+    graph = fold_affine(graph, store)
     graph = fuse_bias(graph)
     graph = fuse_activation(graph)
     return remove_dead(graph)

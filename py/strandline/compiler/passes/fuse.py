@@ -38,7 +38,7 @@ def fuse_bias(graph: Graph) -> Graph:
 
 
 def fuse_activation(graph: Graph) -> Graph:
-    """Conv, Gemm or FusedGemm, then an activation -> FusedConv or FusedGemm that applies it."""
+    """Conv, Gemm, FusedGemm or ScaleShift, then an activation -> one node that applies it."""
 
     def merge(node: Node, uses: Uses) -> Merged | None:
         found = activation_of(node, graph.constants, graph.opsets)
@@ -53,7 +53,11 @@ def fuse_activation(graph: Graph) -> Graph:
             given = {k: v for k, v in made.attrs.items() if k != "transA"}
             if not made.attrs.get("transA", 0):
                 return _fused("FusedGemm", made, made.inputs, node.outputs, {**given, **attrs})
-        is_fused = made.domain == fused.DOMAIN and made.op in ("FusedConv", "FusedGemm")
+        is_fused = made.domain == fused.DOMAIN and made.op in (
+            "FusedConv",
+            "FusedGemm",
+            "ScaleShift",
+        )
         if is_fused and made.attrs.get("activation", "none") == "none":
             return _fused(made.op, made, made.inputs, node.outputs, {**made.attrs, **attrs})
         return None

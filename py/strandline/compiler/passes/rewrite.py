@@ -27,6 +27,35 @@ class Uses:
         return self.maker.get(name) if self.count[name] == 1 else None
 
 
+_SAME_RANK = frozenset(
+    {
+        "AveragePool", "BatchNormalization", "Clip", "Concat", "Dropout", "GlobalAveragePool",
+        "GlobalMaxPool", "HardSigmoid", "HardSwish", "Identity", "LRN", "LeakyRelu", "MaxPool", "Pad",
+        "PRelu", "Relu", "Sigmoid", "Slice", "Softmax", "Split", "Swish", "Tanh", "Transpose",
+    }
+)  # fmt: skip
+_LARGER_RANK = frozenset({"Add", "Div", "Mul", "Sub"})
+
+
+def ranks(graph: Graph) -> dict[str, int]:
+    """The number of axes of each value for which it follows from declarations and weights alone."""
+    known = {name: len(constant.shape) for name, constant in graph.constants.items()}
+    known |= {info.name: len(info.shape) for info in graph.inputs if info.shape is not None}
+    for node in graph.nodes:
+        rank = None
+        if node.domain:
+            continue
+        if node.op in _SAME_RANK:
+            rank = known.get(node.inputs[0])
+        elif node.op in ("Conv", "ConvTranspose"):
+            rank = known.get(node.inputs[1])
+        elif node.op in _LARGER_RANK and all(name in known for name in node.inputs):
+            rank = max(known[name] for name in node.inputs)
+        if rank is not None:
+            known.update((name, rank) for name in node.outputs if name)
+    return known
+
+
 class Arithmetic:
     """ONNX operators on constants; every method gives None when one of its operands is None."""
 
