@@ -15,7 +15,7 @@ export function drawDetail(feature: ComparedFeature, course: FeatureSeries | und
     rows === 0
       ? "No rows in this period."
       : `${VERDICTS[feature.verdict].title}. ${counted(rows, "row")}; ${inWords(feature)}.`;
-  byId("detail-plot").replaceChildren(bars(feature.name, feature));
+  byId("detail-plot").replaceChildren(bars(feature.name, feature, feature.kind === "categorical"));
   byId("detail-figures").replaceChildren(
     ...METHODS.filter(({ id }) => value(feature.statistics, id) !== null).map(({ id, label, title, show }) =>
       figure(label, show(value(feature.statistics, id)), title),

@@ -50,9 +50,10 @@ const y = (frame: Frame, value: number): number => frame.height - (Math.min(valu
 
 function paths(frame: Frame, series: readonly Point[], windowMs: number): SVGElement[] {
   return runs(series, windowMs).map((run) => {
-    const d = run.map((p, i) => `${i === 0 ? "M" : "L"}${x(frame, p.at).toFixed(2)} ${y(frame, p.y ?? 0).toFixed(2)}`);
+    const at = run.map((p, i) => `${i === 0 ? "M" : "L"}${x(frame, p.at).toFixed(2)} ${y(frame, p.y ?? 0).toFixed(2)}`);
     // A window alone between gaps has no line: a stroke of no length, with round ends, is a dot.
-    return s("path", { class: "line", d: d.length === 1 ? `${d[0]} h0.01` : d.join(" ") });
+    const alone = at.length === 1;
+    return s("path", { class: alone ? "line dot" : "line", d: alone ? `${at[0]} h0.01` : at.join(" ") });
   });
 }
 

@@ -9,7 +9,7 @@ export interface Method {
   show(value: number | null): string;
 }
 
-/** Of a statistic with a unit or a sum, four significant digits. */
+/** Of a statistic that grows with the rows, four significant digits. */
 const large = (value: number | null): string => (value === null ? "–" : number(value));
 
 export const PSI: Method = { id: "psi", label: "PSI", title: "Population stability index", show: statistic };
@@ -18,6 +18,6 @@ export const METHODS: readonly Method[] = [
   PSI,
   { id: "ks", label: "KS", title: "Kolmogorov–Smirnov distance", show: statistic },
   { id: "jensenshannon", label: "JS", title: "Jensen–Shannon distance", show: statistic },
-  { id: "wasserstein", label: "W₁", title: "Wasserstein-1 distance, in the feature's unit", show: large },
+  { id: "wasserstein", label: "W₁", title: "Wasserstein-1 distance, in standard deviations of the reference", show: statistic },
   { id: "chisquare", label: "χ²", title: "Chi-squared statistic of the counts", show: large },
 ];

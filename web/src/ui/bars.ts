@@ -9,10 +9,13 @@ export interface Bins {
   current: readonly number[];
 }
 
+/** With more bins than this, labels would not fit under their bars. */
+const MOST_LABELS = 16;
 const WIDTH = 100;
 const HEIGHT = 40;
 
-export function bars(name: string, { bins, reference, current }: Bins): HTMLElement {
+/** `labelled`: every bar has its label under it where they fit; otherwise only the ends of the axis are named. */
+export function bars(name: string, { bins, reference, current }: Bins, labelled = false): HTMLElement {
   const step = WIDTH / Math.max(1, bins.length);
   const top = Math.max(1e-9, ...reference, ...current);
   const column = (kind: string, i: number, share: number, inset: number): SVGRectElement => {
@@ -47,12 +50,14 @@ export function bars(name: string, { bins, reference, current }: Bins): HTMLElem
       ),
     );
   });
-  return h(
+  const every = labelled && bins.length <= MOST_LABELS;
+  const labels = every ? bins : [bins[0] ?? "", bins.at(-1) ?? ""];
+  const axis = h(
     "div",
-    { class: "plot" },
-    svg,
-    h("div", { class: "axis", "aria-hidden": "true" }, h("span", {}, bins[0] ?? ""), h("span", {}, bins.at(-1) ?? "")),
+    { class: every ? "axis every" : "axis", "aria-hidden": "true" },
+    ...labels.map((label) => h("span", { title: label }, label)),
   );
+  return h("div", { class: "plot" }, svg, axis);
 }
 
 /** What a sighted reader sees first: the bin that gained and the one that lost most. */

@@ -41,6 +41,7 @@ export async function boot(site: string, onProgress: (progress: Progress) => voi
   enter("model");
   const edge = await makeEdge(python, manifest, manifestText, files);
   files.release();
+  void files.dropOthers().catch(() => {}); // only tidiness: tried again at the next start
   enter("warm-up");
   warmUp(python, edge);
   enter("ready");

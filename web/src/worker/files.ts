@@ -4,7 +4,7 @@
  * cache, because a host may still serve yesterday's file beside today's manifest.
  */
 
-import { cacheName } from "../site/cache";
+import { cacheName, pointerCache, staleCaches } from "../site/cache";
 import { sha256 } from "../site/hash";
 import type { Manifest } from "../site/manifest";
 
@@ -13,6 +13,7 @@ export type Bytes = Uint8Array<ArrayBuffer>;
 export class Files {
   readonly #site: string;
   readonly #manifest: Manifest;
+  readonly #hash: string;
   readonly #cache: Promise<Cache | null>;
   readonly #onBytes: (loaded: number, total: number) => void;
   readonly #open = new Map<string, Promise<Bytes>>();
@@ -27,6 +28,7 @@ export class Files {
   ) {
     this.#site = site;
     this.#manifest = manifest;
+    this.#hash = manifestHash;
     // Without Cache Storage (private modes, full disks) the site still works; it only loads again every time.
     this.#cache = caches.open(cacheName(site, manifestHash)).catch(() => null);
     this.#onBytes = onBytes;
@@ -50,6 +52,13 @@ export class Files {
   /** Forgets the bytes: they live on in Python, or are not needed any more. */
   release(): void {
     this.#open.clear();
+  }
+
+  /** Deletes other versions' files. Where there is a service worker, that is its own affair: it may be fetching one. */
+  async dropOthers(): Promise<void> {
+    const names = await caches.keys();
+    if (names.includes(pointerCache(this.#site))) return;
+    await Promise.all(staleCaches(names, this.#site, this.#hash).map((name) => caches.delete(name)));
   }
 
   url(path: string): string {
