@@ -14,7 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,9 @@ from cache import BuildError, cache_dir
 from playwright.sync_api import Browser, sync_playwright
 from visitor import PageError, Visitor
 
-from strandline.bench.browser import FLAGS, BenchError, chromium_path
+from strandline.bench.browser import FLAGS, chromium_path
+from strandline.bench.errors import BenchError
+from strandline.bundle.errors import PackError
 from strandline.bundle.manifest import Collector, Window
 from strandline.bundle.pack import pack
 from strandline.bundle.pipeline import Pipeline
@@ -86,7 +88,7 @@ def main() -> int:
     work.mkdir(parents=True)
     try:
         return run(work, once)
-    except (BuildError, BenchError, PageError, processes.StartError) as error:
+    except (BuildError, BenchError, PackError, PageError, processes.StartError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -264,8 +266,9 @@ def wait(host: str, collector: str) -> None:
     for name in MODELS:
         print(f"  {name:<20}{host}/{name}/")
     print(f"  {'dashboard':<20}{collector}/")
-    while True:
-        time.sleep(3600)
+    with suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(3600)
 
 
 if __name__ == "__main__":

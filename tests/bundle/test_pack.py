@@ -198,6 +198,8 @@ BAD: list[tuple[Callable[[Path], Path], str, dict[str, Any], str]] = [
     (regression, "", {}, "ref.csv is empty: it needs a header"),
     (regression, "a,b,c\n1,2,3\n", {}, r"takes 2 columns .* has 3 \(a, b, c\)"),
     (regression, "a,b\n1\n", {}, "line 2"),
+    (regression, "a,latency_ms\n1,2\n", {}, "named latency_ms would hide the measured latency"),
+    (regression, f"a,{'b' * 300}\n1,2\n", {}, "can't be frozen: .* 1 to 200 characters"),
     (regression, ROWS, {"name": "../x"}, "--name '../x'"),
     (regression, ROWS, {"version": ""}, "--version ''"),
     (regression, ROWS, {"preprocess": "absent.py"}, "absent.py can't be read"),

@@ -26,8 +26,8 @@ from strandline.bundle.tables import read_table
 from strandline.drift import Reference
 from strandline.drift.columns import numbers
 from strandline.drift.features import CategoricalFeature, Kind
+from strandline.drift.reference import LATENCY
 from strandline.onnx.graph import Graph
-from strandline.runtime.feeds import FeedError
 
 PROBE_ROWS = 100
 """Rows of the reference that tell what the outputs look like."""
@@ -187,10 +187,7 @@ def _outputs(
     few = {f.name: columns[f.name][:n] for f in pipeline.manifest.features}
     parsed = pipeline.parse(few)
     n = len(next(iter(parsed.values())))
-    try:
-        results = pipeline.results(parsed, n)
-    except FeedError as error:
-        raise PackError(f"the model does not take the reference's columns: {error}") from error
+    results = pipeline.results(parsed, n)
     if pipeline.has_after:
         return outputs_as_named(results, n, taken=few)
     return outputs_of(results, classes, n, taken=few)
@@ -202,11 +199,16 @@ def _reference(
     """The frozen reference: features as they were given, outputs as the model predicts them."""
     features = {f.name: columns[f.name] for f in draft.features}
     watched: tuple[Feature | Output, ...] = (*draft.features, *draft.outputs)
-    return Reference.from_columns(
-        {**features, **predictions},
-        kinds={w.name: cast("Kind", w.kind) for w in watched},
-        roles={o.name: "output" for o in draft.outputs},
-    )
+    if LATENCY in features:
+        raise PackError(f"a column named {LATENCY} would hide the measured latency: rename it")
+    try:
+        return Reference.from_columns(
+            {**features, **predictions},
+            kinds={w.name: cast("Kind", w.kind) for w in watched},
+            roles={o.name: "output" for o in draft.outputs},
+        )
+    except ValueError as error:
+        raise PackError(f"the reference can't be frozen: {error}") from error
 
 
 def _described(feature: Feature, column: Sequence[Any], reference: Reference) -> Feature:

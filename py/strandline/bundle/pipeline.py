@@ -14,6 +14,7 @@ from strandline.bundle.manifest import Feed, Manifest, ManifestError, Output
 from strandline.drift import columns as cells
 from strandline.drift.columns import Column
 from strandline.runtime import Session
+from strandline.runtime.feeds import FeedError
 
 ROWS_PER_RUN = 4096
 """Long inputs run in pieces of this many rows, so that the arena stays small."""
@@ -129,7 +130,10 @@ class Pipeline:
         """What predictions are taken from, by name: the model's outputs for parsed columns as nested lists
         (ZipMap outputs as lists of dicts), or what the preprocess module's `after` makes of them.
         """
-        outputs = self.session.run(self.feeds(parsed, n))
+        try:
+            outputs = self.session.run(self.feeds(parsed, n))
+        except FeedError as error:
+            raise InputError(f"the model does not take these feeds: {error}") from error
         results: Mapping[str, Any] = {
             k: v.tolist() if hasattr(v, "tolist") else v for k, v in outputs.items()
         }
