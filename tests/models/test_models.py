@@ -56,3 +56,12 @@ def test_networks_depend_on_their_input() -> None:
     other = {k: v[..., ::-1].copy() for k, v in feeds.items()}
     first, second = (next(iter(expected(model, f).values())) for f in (feeds, other))
     assert np.abs(first - second).max() > 1e-3 * np.abs(first).max()
+
+
+NUMPY = {"knn", "knn_regressor", "svc_linear", "svc_rbf", "svr"}
+"""Models that still hold operators without a kernel: in the browser they bring NumPy along."""
+
+
+@pytest.mark.parametrize("name", zoo.names("tabular"))
+def test_plans_without_numpy(name: str) -> None:
+    assert Session(zoo.model(name)).needs_numpy() == (name in NUMPY)
