@@ -50,6 +50,8 @@ def check(counts):
 def test_numeric(shape, sizes):
     rng = np.random.default_rng(11)
     names = [name for name, method in METHODS.items() if "numeric" in method.kinds]
+    if shape == "half zero":
+        names.remove("t_test")  # a few hundred values with such a tail have no mean near normal
     check(alarms(names, "numeric", lambda k: NUMBERS[shape](rng, k), *sizes))
 
 
@@ -82,10 +84,11 @@ def test_missing(share, sizes):
 
 def test_the_alarms_are_not_bought_with_blindness():
     rng = np.random.default_rng(14)
-    seen = dict.fromkeys(METHODS, 0)
+    numeric = {name: method for name, method in METHODS.items() if "numeric" in method.kinds}
+    seen = dict.fromkeys(numeric, 0)
     for _ in range(50):
         feature = Reference.from_columns({"x": rng.normal(size=1000)})["x"]
         current = feature.count(rng.normal(0.3, 1, 1000))
-        for name, method in METHODS.items():
+        for name, method in numeric.items():
             seen[name] += method(feature, current).p_value <= ALPHA
     assert min(seen.values()) >= 45

@@ -10,7 +10,14 @@ from scipy import special, stats
 
 from strandline.core import bridge_sf
 from strandline.drift.stats.missing import fisher
-from strandline.drift.stats.special import chi2_sf, gamma_q, kolmogorov_sf, normal_sf
+from strandline.drift.stats.special import (
+    beta_i,
+    chi2_sf,
+    gamma_q,
+    kolmogorov_sf,
+    normal_sf,
+    student_sf,
+)
 
 
 @given(st.floats(0, 10))
@@ -34,6 +41,16 @@ def test_chi_square_tails(df):
 @given(st.floats(-30, 30))
 def test_normal(x):
     assert normal_sf(x) == pytest.approx(stats.norm.sf(x), rel=1e-12)
+
+
+@given(st.floats(0.1, 1e4), st.floats(0.1, 1e4), st.floats(0, 1))
+def test_incomplete_beta(a, b, x):
+    assert beta_i(a, b, x) == pytest.approx(special.betainc(a, b, x), rel=1e-7, abs=1e-12)
+
+
+@given(st.floats(0, 40), st.floats(1, 1e6))
+def test_student(t, df):
+    assert student_sf(t, df) == pytest.approx(stats.t.sf(t, df), rel=1e-7, abs=1e-14)
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.data())

@@ -15,7 +15,22 @@ from scipy import stats as scipy_stats
 from scipy.spatial import distance
 
 from strandline.drift import METHODS, Profile, Reference
-from strandline.drift.stats import chisquare, jensenshannon, ks, missing, psi, wasserstein
+from strandline.drift.stats import (
+    chisquare,
+    ed,
+    g_test,
+    hellinger,
+    jensenshannon,
+    kl_div,
+    ks,
+    mannw,
+    missing,
+    psi,
+    t_test,
+    tvd,
+    wasserstein,
+    z,
+)
 from strandline.drift.stats.cells import cells, coarse_cells
 
 SHAPES = {
@@ -178,6 +193,111 @@ def test_psi_is_the_sum_of_both_kullback_leibler_divergences(columns):
     assert found.value == pytest.approx(expected, abs=1e-12)
 
 
+@given(category_pairs())
+def test_other_divergences(columns):
+    feature, current = category_pair(*columns)
+    table = np.array(cells(feature, current), float)
+    p, q = (table / table.sum(axis=0)).T
+    assert tvd(feature, current).value == pytest.approx(abs(p - q).sum() / 2)
+    expected = np.linalg.norm(np.sqrt(p) - np.sqrt(q)) / np.sqrt(2)
+    assert hellinger(feature, current).value == pytest.approx(expected)
+    used = table.sum(axis=1) > 0
+    if (table[used] > 0).all():
+        found = kl_div(feature, current).value
+        assert found == pytest.approx(scipy_stats.entropy(p[used], q[used]), abs=1e-12)
+
+
+@given(category_pairs())
+def test_g_is_scipys_log_likelihood(columns):
+    feature, current = category_pair(*columns)
+    found, table = g_test(feature, current), np.array(coarse_cells(feature, current)).T
+    if table.shape[1] > 1:
+        raw = scipy_stats.chi2_contingency(table, correction=False, lambda_="log-likelihood")
+        assert found.value == pytest.approx(raw.statistic, abs=1e-7)
+        assert found.p_value == pytest.approx(raw.pvalue, rel=1e-5, abs=1e-12)
+
+
+@given(pairs())
+def test_t_is_scipys_on_the_raw_rows(columns):
+    reference, current = columns
+    found = t_test(*pair(reference, current))
+    assume(min(len(reference), len(current)) > 1)
+    spread = reference.std() + current.std()
+    assume(spread > 1e-9 * (abs(reference).max() + abs(current).max()))  # SciPy's own rounding
+    assume(spread > 1e-200)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of constant columns
+        raw = scipy_stats.ttest_ind(current, reference, equal_var=False)
+    assert found.value == pytest.approx(raw.statistic, rel=1e-5, abs=1e-6)
+    assert found.p_value == pytest.approx(raw.pvalue, rel=1e-4, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("reference", "current", "value", "p_value"),
+    [
+        ([1.0, 1.0], [1.0, 1.0], 0, 1),
+        ([1.0, 1.0], [2.0, 2.0], float("inf"), 0),
+        ([1.0], [2.0], float("inf"), 1),
+    ],
+)
+def test_t_without_spread(reference, current, value, p_value):
+    found = t_test(*pair(reference, current))
+    assert (found.value, found.p_value) == (value, p_value)
+
+
+@given(pairs(), st.sampled_from([2, 10, 50]))
+def test_mann_whitney_holds_the_raw_rows_statistic(columns, bins):
+    reference, current = columns
+    found = mannw(*pair(reference, current, bins=bins))
+    above = np.sign(current[:, None] - reference[None, :])
+    raw = (above.mean() + 1) / 2
+    assert found.low - 1e-12 <= raw <= found.high + 1e-12
+    assert found.effect <= abs(2 * raw - 1) + 1e-9
+    assert found.effect_high >= abs(2 * raw - 1) - 1e-9
+
+
+def test_mann_whitney_p_value_is_scipys_when_values_have_their_own_bins():
+    rng = np.random.default_rng(0)
+    reference, current = rng.integers(0, 20, 300) * 1.0, rng.integers(0, 22, 200) * 1.0
+    found = mannw(*pair(reference, np.minimum(current, 19)))
+    raw = scipy_stats.mannwhitneyu(
+        np.minimum(current, 19), reference, method="asymptotic", use_continuity=False
+    )
+    assert found.value == pytest.approx(raw.statistic / (300 * 200))
+    assert found.p_value == pytest.approx(raw.pvalue)
+
+
+@given(pairs(), st.sampled_from([2, 10, 50]))
+def test_energy_distance_holds_the_raw_rows_distance(columns, bins):
+    reference, current = columns
+    found = ed(*pair(reference, current, bins=bins))
+    scale = reference.std(ddof=1) if len(reference) > 1 else 0.0
+    scale = scale or abs(reference.mean()) or 1.0
+    assume(isfinite(found.high) and max(abs(current).max(), abs(reference).max()) / scale < 1e300)
+    raw = scipy_stats.energy_distance(reference / scale, current / scale)
+    slack = 1e-5 * max(1.0, raw, abs(reference).max() / scale)
+    assert found.low - slack <= raw <= found.high + slack
+    assert found.low - slack <= found.value <= found.high + slack
+
+
+def test_energy_distance_is_close_for_smooth_columns():
+    rng = np.random.default_rng(1)
+    reference, current = rng.normal(size=5000), rng.normal(0.5, 1, 5000)
+    found = ed(*pair(reference, current))
+    scale = reference.std(ddof=1)
+    raw = scipy_stats.energy_distance(reference / scale, current / scale)
+    assert found.value == pytest.approx(raw, rel=0.01)
+    assert found.high - found.low < 0.35 * raw
+
+
+def test_z_is_the_fourfold_test():
+    found = z(*category_pair(["no"] * 60 + ["yes"] * 40, ["yes"] * 110 + ["no"] * 90))
+    raw = scipy_stats.chi2_contingency([[60, 40], [90, 110]], correction=False)
+    assert found.value == pytest.approx(np.sqrt(raw.statistic))
+    assert found.p_value == pytest.approx(raw.pvalue)
+    assert found.effect == pytest.approx(0.15)
+
+
 def test_psi_of_a_worked_example():
     reference = ["a"] * 50 + ["b"] * 50
     current = ["a"] * 60 + ["b"] * 40
@@ -226,8 +346,8 @@ def test_a_column_does_not_differ_from_itself(columns):
     for method in METHODS.values():
         if "numeric" in method.kinds:
             found = method(*pair(columns[0], columns[0]))
-            assert found.value == 0 or method is wasserstein
-            assert found.p_value == 1
+            assert found.value == pytest.approx(0, abs=1e-9) or method in (ed, mannw, wasserstein)
+            assert found.p_value == pytest.approx(1, abs=1e-4)
             assert found.judged(0.05).verdict == "no drift" or found.effect_high > 0
 
 

@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from strandline.drift import Profile, Reference
-from strandline.report import Report, render_html
+from strandline.drift import METHODS, Profile, Reference
+from strandline.report import Report, render_html, words
 
 from .examples import NASTY, example
 
@@ -94,3 +94,8 @@ def test_nothing_seen_yet(table):
     reference = Reference.from_columns(table)
     page = render_html(Report.of(reference, Profile(reference)))
     assert "Nothing to compare yet" in Outline(page).text
+
+
+def test_every_statistic_has_a_name_and_an_explanation():
+    names = METHODS.keys() | {"missing"}
+    assert words.METHOD_NAMES.keys() == words.METHOD_WORDS.keys() == names

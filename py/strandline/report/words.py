@@ -11,6 +11,14 @@ METHOD_NAMES: Final = {
     "psi": "PSI",
     "jensenshannon": "Jensen-Shannon",
     "wasserstein": "Wasserstein",
+    "kl_div": "Kullback-Leibler",
+    "hellinger": "Hellinger",
+    "tvd": "Total variation",
+    "g_test": "G test",
+    "ed": "Energy distance",
+    "mannw": "Mann-Whitney",
+    "t_test": "Welch's t",
+    "z": "z of a share",
     "missing": "Missing share",
 }
 
@@ -22,6 +30,14 @@ METHOD_WORDS: Final = {
     "By custom, from 0.1 worth a look, from 0.25 large.",
     "jensenshannon": "Jensen-Shannon distance of the shares, base 2, 0 to 1.",
     "wasserstein": "How far values have to move, in standard deviations of the reference.",
+    "kl_div": "Kullback-Leibler divergence in nats, in the cells of PSI.",
+    "hellinger": "Hellinger distance of the shares, 0 to 1.",
+    "tvd": "Share of the rows that would have to change cells, 0 to 1.",
+    "g_test": "Likelihood ratio test, in the cells of the chi-square test.",
+    "ed": "Energy distance of standardised values.",
+    "mannw": "Share of pairs in which the current value is the larger one; 0.5 without drift.",
+    "t_test": "Welch's t of the means; its effect is Cohen's d.",
+    "z": "Test of the share of the category that sorts last.",
     "missing": "Change of the share of missing and invalid cells.",
 }
 

@@ -1,11 +1,12 @@
-"""Pearson's chi-square test that two samples come from one distribution over cells."""
+"""Tests that two samples come from one distribution over cells: Pearson's chi-square, and G."""
 
 from __future__ import annotations
 
-from math import sqrt
+from math import log, sqrt
 
 from strandline.drift.features import Feature
-from strandline.drift.stats.cells import coarse_cells, pearson
+from strandline.drift.stats.cells import Cells, coarse_cells, pearson, totals
+from strandline.drift.stats.special import chi2_sf
 from strandline.drift.stats.statistic import Statistic, statistic
 from strandline.drift.tally import Tally
 
@@ -21,11 +22,30 @@ def chisquare(feature: Feature, current: Tally) -> Statistic:
     shares would have it, √(½ Σ (p − q)²/(p + q)) in [0, 1].
     """
     table = coarse_cells(feature, current)
-    n, m = feature.tally.n, current.n
     value, p_value = pearson(table)
+    return _homogeneity("chisquare", table, value, p_value)
+
+
+@statistic("numeric", "categorical")
+def g_test(feature: Feature, current: Tally) -> Statistic:
+    """The likelihood ratio statistic 2 Σ O·ln(O/E), on the cells of `chisquare`, with its effect."""
+    table = coarse_cells(feature, current)
+    n, m = totals(table)
+    value = 0.0
+    for r, c in table:
+        expected = (r + c) / (n + m)
+        value += 2 * (r * log(r / (n * expected)) if r else 0.0)
+        value += 2 * (c * log(c / (m * expected)) if c else 0.0)
+    value = max(0.0, value)
+    df = len(table) - 1
+    return _homogeneity("g_test", table, value, chi2_sf(value, df) if df else 1.0)
+
+
+def _homogeneity(method: str, table: Cells, value: float, p_value: float) -> Statistic:
+    n, m = totals(table)
     effect = sqrt(sum((r / n - c / m) ** 2 / (r / n + c / m) for r, c in table if r + c) / 2)
     return Statistic(
-        method="chisquare",
+        method=method,
         value=value,
         low=value,
         high=value,

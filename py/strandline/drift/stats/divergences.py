@@ -1,6 +1,6 @@
-"""Divergences between the shares of cells: population stability index, Jensen-Shannon.
+"""Divergences between the shares of cells: PSI, Kullback-Leibler, Jensen-Shannon, Hellinger, TVD.
 
-Both are, near no drift, multiples of Pearson's statistic of the same cells; their p-value is that
+All are, near no drift, monotone in Pearson's statistic of the same cells; their p-value is that
 test's, which keeps its level with fewer rows than the chi-square limit of the divergences
 themselves.
 """
@@ -22,11 +22,18 @@ def psi(feature: Feature, current: Tally) -> Statistic:
     A binned definition: numeric features in tenths of the reference, open at both ends, categories
     as they are; a cell empty on one side counts as half a row.
     """
-    table = cells(feature, current)
-    n, m = totals(table)
-    halved = [((r or 0.5) / n, (c or 0.5) / m) for r, c in table if r or c]
-    value = sum((q - p) * log(q / p) for p, q in halved)
+    value = sum((q - p) * log(q / p) for p, q in _halved(cells(feature, current)))
     return _divergence("psi", feature, current, value, binned=True)
+
+
+@statistic("numeric", "categorical")
+def kl_div(feature: Feature, current: Tally) -> Statistic:
+    """Kullback-Leibler divergence of the reference from the current, Σ p·ln(p/q), in nats.
+
+    A binned definition, in the cells of `psi` and as it counts empty ones.
+    """
+    value = sum(p * log(p / q) for p, q in _halved(cells(feature, current)))
+    return _divergence("kl_div", feature, current, max(0.0, value), binned=True)
 
 
 @statistic("numeric", "categorical")
@@ -37,8 +44,40 @@ def jensenshannon(feature: Feature, current: Tally) -> Statistic:
     Exact for categories within the vocabulary, a binned definition in the cells of `psi` for
     numbers. References: Lin (1991); Endres & Schindelin (2003).
     """
-    value = sqrt(_jensen_shannon(cells(feature, current)) / log(2))
+    nats = 0.0
+    for p, q in _shares(cells(feature, current)):
+        nats += (p * log(2 * p / (p + q)) if p else 0.0) + (q * log(2 * q / (p + q)) if q else 0.0)
+    value = sqrt(max(0.0, nats / 2) / log(2))
     return _divergence("jensenshannon", feature, current, value, binned=feature.kind == "numeric")
+
+
+@statistic("numeric", "categorical")
+def hellinger(feature: Feature, current: Tally) -> Statistic:
+    """Hellinger distance √(½ Σ (√p − √q)²) in [0, 1]; exact and binned where `jensenshannon` is."""
+    squares = sum((sqrt(p) - sqrt(q)) ** 2 for p, q in _shares(cells(feature, current)))
+    value = sqrt(squares / 2)
+    return _divergence("hellinger", feature, current, value, binned=feature.kind == "numeric")
+
+
+@statistic("numeric", "categorical")
+def tvd(feature: Feature, current: Tally) -> Statistic:
+    """Total variation distance ½ Σ |p − q|: the share of rows that would have to change cells.
+
+    Exact and binned where `jensenshannon` is.
+    """
+    value = sum(abs(p - q) for p, q in _shares(cells(feature, current))) / 2
+    return _divergence("tvd", feature, current, value, binned=feature.kind == "numeric")
+
+
+def _shares(table: Cells) -> list[tuple[float, float]]:
+    n, m = totals(table)
+    return [(r / n, c / m) for r, c in table]
+
+
+def _halved(table: Cells) -> list[tuple[float, float]]:
+    """Shares, where a cell that one sample lacks counts as half a row there."""
+    n, m = totals(table)
+    return [((r or 0.5) / n, (c or 0.5) / m) for r, c in table if r or c]
 
 
 def _divergence(
@@ -57,13 +96,3 @@ def _divergence(
         floor=0.1,
         binned=binned,
     )
-
-
-def _jensen_shannon(table: Cells) -> float:
-    """In nats."""
-    n, m = totals(table)
-    total = 0.0
-    for r, c in table:
-        p, q = r / n, c / m
-        total += (p * log(2 * p / (p + q)) if r else 0.0) + (q * log(2 * q / (p + q)) if c else 0.0)
-    return max(0.0, total / 2)

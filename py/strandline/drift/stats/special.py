@@ -4,7 +4,7 @@ oracle.
 
 from __future__ import annotations
 
-from math import erfc, exp, lgamma, log, pi, sqrt
+from math import erfc, exp, lgamma, log, log1p, pi, sqrt
 from typing import Final
 
 _EPSILON: Final = 1e-16
@@ -73,3 +73,36 @@ def gamma_q(a: float, x: float) -> float:
 
 def _away_from_zero(x: float) -> float:
     return x if abs(x) > _TINY else _TINY
+
+
+def student_sf(t: float, df: float) -> float:
+    """P(T > t) for T of Student's distribution with df > 0 degrees of freedom, t ≥ 0."""
+    if t * t < df:
+        return (1 - beta_i(0.5, df / 2, t * t / (df + t * t))) / 2
+    return beta_i(df / 2, 0.5, df / (df + t * t)) / 2
+
+
+def beta_i(a: float, b: float, x: float) -> float:
+    """The regularised incomplete beta function I_x(a, b), a, b > 0, by Lentz's continued fraction.
+
+    References: Abramowitz & Stegun 26.5.8.
+    """
+    if x <= 0 or x >= 1:
+        return 0.0 if x <= 0 else 1.0
+    if x > (a + 1) / (a + b + 2):
+        return 1.0 - beta_i(b, a, 1 - x)
+    c, d = 1.0, 1 / _away_from_zero(1 - (a + b) * x / (a + 1))
+    fraction = d
+    for i in range(1, 10_000):
+        even = i * (b - i) * x / ((a + 2 * i - 1) * (a + 2 * i))
+        d = 1 / _away_from_zero(1 + even * d)
+        c = _away_from_zero(1 + even / c)
+        fraction *= d * c
+        odd = -(a + i) * (a + b + i) * x / ((a + 2 * i) * (a + 2 * i + 1))
+        d = 1 / _away_from_zero(1 + odd * d)
+        c = _away_from_zero(1 + odd / c)
+        fraction *= d * c
+        if abs(d * c - 1) < 4 * _EPSILON:
+            break
+    scale = lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x)
+    return exp(scale) * fraction / a
