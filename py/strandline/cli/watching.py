@@ -191,6 +191,8 @@ def _report_output(p: argparse.ArgumentParser) -> None:
 
 def _show(found: Report, files: Sequence[Path]) -> int:
     """Write the report's files, and print it as a table."""
+    from strandline.report import words
+
     for path in files:
         found.write(path)
     document = found.document
@@ -199,7 +201,8 @@ def _show(found: Report, files: Sequence[Path]) -> int:
     )
     width = max((len(f["name"]) for f in document["features"]), default=0) + 2
     for feature in document["features"]:
-        numbers = "  ".join(f"{s['method']} {s['value']:.4f}" for s in feature["statistics"])
+        tests = [*feature["statistics"], *filter(None, [feature["missing"]])]
+        numbers = "  ".join(f"{s['method']} {words.value(s['value'])}" for s in tests)
         print(f"  {feature['name']:<{width}}{feature['verdict']:<18}{numbers}")
     return 0
 

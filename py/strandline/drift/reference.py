@@ -46,6 +46,7 @@ class Reference:
         roles: Mapping[str, Role] | None = None,
         bins: int = 50,
         max_categories: int = 50,
+        latency: bool = True,
     ) -> Reference:
         """Freeze a table: a mapping of columns, a list of dicts, or a pandas, polars or pyarrow
         table.
@@ -61,6 +62,8 @@ class Reference:
             Bins in a numeric feature's range, of about equal mass; atoms and tails come besides.
         max_categories
             Categories of a vocabulary; rarer ones are counted together as *other*.
+        latency
+            Whether to add the system feature ``latency_ms``, for profiles of predictions.
 
         Raises
         ------
@@ -88,7 +91,7 @@ class Reference:
             )
             for name, column in columns.items()
         ]
-        if LATENCY not in columns:
+        if latency and LATENCY not in columns:
             frozen.append(_latency())
         return Reference(tuple(frozen))
 

@@ -61,6 +61,7 @@ def check(
         {name: then[name] for name in chosen},
         kinds={name: kind for name, kind in (kinds or {}).items() if name in chosen},
         bins=BINS,
+        latency=False,
     )
     about = {
         "title": f"{Path(current).name} against {Path(reference).name}",
