@@ -7,13 +7,14 @@ that need them, so that importing this module costs nothing.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
+
+from strandline.bench.networks import light_network
+from strandline.bundle.export import to_onnx
 
 FEATURES = 12
 TRAINING_ROWS = 1200
@@ -47,23 +48,23 @@ def _add(name: str, builder: Builder, feeder: Feeder, *tags: str) -> None:
 # --- data -------------------------------------------------------------------------------------------
 
 
-def _numbers(rows: int, seed: int = 1) -> np.ndarray[Any, Any]:
+def numbers(rows: int, seed: int = 1) -> np.ndarray[Any, Any]:
     return np.random.default_rng(seed).normal(size=(rows, FEATURES)).astype(np.float32)
 
 
-def _with_missing(x: np.ndarray[Any, Any], seed: int = 2) -> np.ndarray[Any, Any]:
+def with_missing(x: np.ndarray[Any, Any], seed: int = 2) -> np.ndarray[Any, Any]:
     holes = np.random.default_rng(seed).random(x.shape) < 0.15
     return np.where(holes, np.float32("nan"), x)
 
 
-def _signal(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def signal(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """What the targets follow: not linear, and not seen without interactions."""
     x = np.nan_to_num(x)
     return x[:, 0] + x[:, 1] * x[:, 2] + np.sin(3 * x[:, 3]) + 0.5 * np.abs(x[:, 4])
 
 
-def _classes(x: np.ndarray[Any, Any], count: int) -> np.ndarray[Any, Any]:
-    noisy = _signal(x) + 0.3 * np.random.default_rng(3).normal(size=len(x))
+def quantile_classes(x: np.ndarray[Any, Any], count: int) -> np.ndarray[Any, Any]:
+    noisy = signal(x) + 0.3 * np.random.default_rng(3).normal(size=len(x))
     return np.searchsorted(np.quantile(noisy, np.linspace(0, 1, count + 1)[1:-1]), noisy)
 
 
@@ -90,45 +91,12 @@ def _mixed(rows: int, seed: int = 4) -> Feeds:
 # --- scikit-learn -----------------------------------------------------------------------------------
 
 
-@contextmanager
-def plain_attributes() -> Iterator[None]:
-    """Let exporters hand NumPy scalars to onnx as attributes: protobuf takes only Python's own.
-
-    skl2onnx 1.20 does so for histogram gradient boosting.
-    """
-    import onnx.helper
-
-    original = onnx.helper.make_attribute
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, np.generic):
-            value = value.item()
-        if isinstance(value, bool):
-            return int(value)
-        if isinstance(value, list | tuple):
-            return [plain(v) for v in value]
-        return value
-
-    def make_attribute(key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return original(key, plain(value), *args, **kwargs)
-
-    onnx.helper.make_attribute = make_attribute
-    try:
-        yield
-    finally:
-        onnx.helper.make_attribute = original
-
-
-def _export(estimator: Any, kinds: list[tuple[str, Any]], **options: Any) -> bytes:
-    from skl2onnx import to_onnx
-
+def export(estimator: Any, kinds: list[tuple[str, Any]], **options: Any) -> bytes:
     chosen = {id(estimator): options} if options else None
-    with warnings.catch_warnings(), plain_attributes():
+    opsets = {"": 18, "ai.onnx.ml": 3}
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        proto = to_onnx(
-            estimator, initial_types=kinds, options=chosen, target_opset={"": 18, "ai.onnx.ml": 3}
-        )
-    return bytes(proto.SerializeToString())
+        return to_onnx(estimator, initial_types=kinds, options=chosen, target_opset=opsets)
 
 
 def _sklearn(
@@ -145,31 +113,31 @@ def _sklearn(
     def builder() -> bytes:
         from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
-        x = _numbers(TRAINING_ROWS)
-        target = _classes(x, classes) if classes else _signal(x)
+        x = numbers(TRAINING_ROWS)
+        target = quantile_classes(x, classes) if classes else signal(x)
         if labels is not None:
             target = np.asarray(labels)[target]
         kind = DoubleTensorType if dtype == "double" else FloatTensorType
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an unfinished fit is fitted enough
-            fitted = make().fit(_with_missing(x) if missing else x, target)
+            fitted = make().fit(with_missing(x) if missing else x, target)
         if classes and hasattr(fitted, "predict_proba"):
             options.setdefault("zipmap", False)
-        return _export(fitted, [("X", kind([None, FEATURES]))], **options)
+        return export(fitted, [("X", kind([None, FEATURES]))], **options)
 
     return builder
 
 
 def _plain_rows(rows: int) -> Feeds:
-    return {"X": _numbers(rows, seed=11)}
+    return {"X": numbers(rows, seed=11)}
 
 
 def _double_rows(rows: int) -> Feeds:
-    return {"X": _numbers(rows, seed=11).astype(np.float64)}
+    return {"X": numbers(rows, seed=11).astype(np.float64)}
 
 
 def _rows_with_gaps(rows: int) -> Feeds:
-    return {"X": _with_missing(_numbers(rows, seed=11), seed=12)}
+    return {"X": with_missing(numbers(rows, seed=11), seed=12)}
 
 
 def _estimator(path: str, **parameters: Any) -> Callable[[], Any]:
@@ -345,7 +313,7 @@ def _pipeline(
             (k, StringTensorType([None, 1]) if v.dtype == object else FloatTensorType([None, 1]))
             for k, v in columns.items()
         ]
-        return _export(fitted, kinds, **options)
+        return export(fitted, kinds, **options)
 
     return builder
 
@@ -386,9 +354,9 @@ def _boosted(library: str, classes: int, missing: bool = False, **parameters: An
         import onnxmltools
         from onnxmltools.convert.common.data_types import FloatTensorType
 
-        x = _numbers(TRAINING_ROWS)
-        target = _classes(x, classes) if classes else _signal(x)
-        data = _with_missing(x) if missing else x
+        x = numbers(TRAINING_ROWS)
+        target = quantile_classes(x, classes) if classes else signal(x)
+        data = with_missing(x) if missing else x
         kinds = [("X", FloatTensorType([None, FEATURES]))]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -430,87 +398,6 @@ for _name, _builder, _feeder in (
 # --- networks ---------------------------------------------------------------------------------------
 
 
-def _light(file: str) -> Builder:
-    """A network that ships with onnx. There its weights are all 0.02; here they are random in the scale that
-    keeps signals alive (He et al. 2015), so that outputs depend on inputs."""
-
-    def builder() -> bytes:
-        import onnx
-        from onnx import numpy_helper
-
-        proto = onnx.load(
-            Path(onnx.__file__).parent / "backend/test/data/light" / f"light_{file}.onnx"
-        )
-        graph = proto.graph
-        rng = np.random.default_rng(0)
-        sizes = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
-        made_by = {name: node for node in graph.node for name in node.output}
-        shape_of = {
-            node.output[0]: tuple(int(s) for s in sizes[node.input[0]])
-            for node in graph.node
-            if node.op_type == "ConstantOfShape"
-        }
-        users = {name: node for node in graph.node for name in node.input}
-        branches = set()
-        for node in graph.node:
-            if node.op_type == "Sum":
-                ends = [
-                    made_by[n] for n in node.input if made_by[n].op_type == "BatchNormalization"
-                ]
-                branches.update(id(n) for n in ends[:1])
-        for node in graph.node:
-            for place, name in enumerate(node.input):
-                if name in shape_of:
-                    # The factors of a channel come through an Unsqueeze.
-                    user = users[node.output[0]] if node.op_type == "Unsqueeze" else node
-                    gain = 2.0 if _rectified(node.input[0], made_by) else 1.0
-                    if branches and node.op_type == "Gemm":
-                        gain = 0.02  # what residual blocks add up to would saturate the softmax
-                    role = (user.op_type, place)
-                    value = _weights(shape_of.pop(name), role, gain, id(node) in branches, rng)
-                    graph.initializer.append(numpy_helper.from_array(value, name))
-        kept = [n for n in graph.node if n.op_type != "ConstantOfShape"]
-        del graph.node[:]
-        graph.node.extend(kept)
-        used = {name for node in kept for name in node.input}
-        for held in (graph.initializer, graph.input):
-            rest = [v for v in held if v.name in used]
-            del held[:]
-            held.extend(rest)
-        return bytes(proto.SerializeToString())
-
-    return builder
-
-
-_MOVERS = {"MaxPool", "AveragePool", "Concat", "Transpose", "Reshape", "Dropout", "LRN", "Sum"}
-
-
-def _rectified(name: str, made_by: Mapping[str, Any]) -> bool:
-    """Whether a tensor comes from a Relu, through nothing but operators that keep it positive."""
-    while name in made_by and made_by[name].op_type in _MOVERS:
-        name = made_by[name].input[0]
-    return name in made_by and made_by[name].op_type == "Relu"
-
-
-def _weights(
-    shape: tuple[int, ...],
-    role: tuple[str, int],
-    gain: float,
-    branch: bool,
-    rng: np.random.Generator,
-) -> np.ndarray[Any, Any]:
-    """Values for an operator's input: kernels, factors around 1 or offsets around 0. The branch of a
-    residual block is kept small, or sixteen of them would outgrow the softmax."""
-    if len(shape) > 1:
-        deviation = np.sqrt(gain / np.prod(shape[1:]))
-        return rng.normal(0, deviation, shape).astype(np.float32)
-    if role == ("BatchNormalization", 1) and branch:
-        return rng.uniform(0.1, 0.3, shape).astype(np.float32)
-    if role in (("BatchNormalization", 1), ("BatchNormalization", 4), ("Mul", 0)):
-        return rng.uniform(0.8, 1.2, shape).astype(np.float32)
-    return rng.normal(0, 0.1, shape).astype(np.float32)
-
-
 def _image(model_name: str) -> Feeder:
     def feeder(rows: int) -> Feeds:
         import onnx
@@ -536,7 +423,7 @@ NETWORKS: Mapping[str, str] = {
     "vgg19": "vgg19",
 }
 for _name, _file in NETWORKS.items():
-    _add(_name, _light(_file), _image(_name), "image")
+    _add(_name, partial(light_network, _file), _image(_name), "image")
 
 
 def _ocr_direction() -> bytes:
