@@ -94,6 +94,7 @@ class Plan:
     just those.
     """
 
+    n_inputs: int
     n_slots: int
     steps: tuple[Step, ...]
     outputs: tuple[Operand | None, ...]

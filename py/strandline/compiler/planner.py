@@ -36,13 +36,16 @@ def compile(  # noqa: A001
     input_types: Sequence[TensorType | None],
     store: Store,
     folded: Collection[str] = (),
+    *,
+    inner: bool = False,
 ) -> Plan:
     """Plan `graph` for inputs of these types, in the graph's order (None: not a tensor).
 
     `folded` are constants of the graph that must not enter `store` (they hold for this plan only).
+    An `inner` plan may give an input back as an output, without a copy.
     Raises UnsupportedOperator, and ValueError with the node when the shapes do not fit together.
     """
-    planner = _Planner(graph, store, folded)
+    planner = _Planner(graph, store, folded, inner)
     planner.place_inputs(input_types)
     planner.walk()
     return planner.finish()
@@ -61,9 +64,10 @@ class _Work:
 
 
 class _Planner:
-    def __init__(self, graph: Graph, store: Store, folded: Collection[str]) -> None:
+    def __init__(self, graph: Graph, store: Store, folded: Collection[str], inner: bool) -> None:
         self.graph = graph
         self.store = store
+        self.inner = inner
         self.builder = Builder(store)
         self.builder.folded.update(folded)
         self.builder.movable = self._movable
@@ -207,7 +211,7 @@ class _Planner:
                 operand = Operand(slot, operand.type)
             results.append(operand)
         rest = self._make_rest(rest_inputs, late) if late else None
-        return Plan(len(self.slots), tuple(steps), tuple(results), rest)
+        return Plan(len(self.inputs), len(self.slots), tuple(steps), tuple(results), rest)
 
     def _rest_inputs(self) -> list[str]:
         names = dict.fromkeys(name for node in self.rest for name in used(node) if name)
@@ -255,6 +259,9 @@ class _Planner:
         for name in self.outputs:
             root = self.builder.root(name)
             if name in self.late or name in self.shown:
+                continue
+            types = self.builder.types
+            if self.inner and root in self.inputs and types[root] == types[name]:
                 continue
             taken = root in self.builder.values or root in self.inputs or root in direct
             if taken or self._base(name) != root:

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DType:
-    """One element type.
+    """One element type; there is one object for each, so that identity is equality.
 
     `code` is ONNX's `TensorProto.DataType`; `format` is the `struct` character by which the C core and the
     buffer protocol know the type. Strings have no bytes of their own: at the session's door each one is interned

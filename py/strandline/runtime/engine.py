@@ -7,7 +7,6 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from strandline._lazy import np
 from strandline.compiler.evaluate import run_reference
 from strandline.compiler.passes import optimise
 from strandline.compiler.plan import NO_SLOT, CoreStep, HostStep, MapStep, Operand, Plan, Rest
@@ -16,13 +15,16 @@ from strandline.compiler.store import LocalStrings, Store, Vocabulary
 from strandline.onnx.graph import Graph, ValueInfo
 from strandline.onnx.names import captured
 from strandline.onnx.types import TensorType
-from strandline.ops.registry import find
+from strandline.ops.registry import CallGraph, find
+from strandline.runtime.onecall import OneCall
 from strandline.runtime.values import empty, from_array, raw, to_array, zip_labels, zip_map
 
 Typed = tuple[Any, TensorType | None]
 """A value between steps and its type (None: no tensor)."""
 
 Types = tuple[TensorType | None, ...]
+
+_CALLS_KEPT = 64
 
 
 class PlanCache:
@@ -56,18 +58,23 @@ class PlanCache:
 class Engine:
     """A graph, its plans, and what they share."""
 
-    def __init__(self, graph: Graph, vocabulary: Vocabulary | None = None) -> None:
+    def __init__(
+        self, graph: Graph, vocabulary: Vocabulary | None = None, *, inner: bool = False
+    ) -> None:
         for node in graph.nodes:
             find(node, graph.opsets)  # so that an unknown operator shows at once
         self.store = Store(vocabulary)
         self.graph = optimise(graph, self.store)
         self.plans = PlanCache()
+        self._inner = inner
         self._bodies: dict[int, _Body] = {}
         self._arrays: dict[int, tuple[Any, Any]] = {}
 
     def plan(self, types: Types) -> Plan:
         """The plan for inputs of these types."""
-        return self.plans.get(types, lambda: compile_plan(self.graph, types, self.store))
+        return self.plans.get(
+            types, lambda: compile_plan(self.graph, types, self.store, inner=self._inner)
+        )
 
     def run(
         self, plan: Plan, feeds: Sequence[Any], types: Types, strings: LocalStrings
@@ -142,9 +149,7 @@ class _Run:
             step.node,
             step.operator,
             [None if operand is None else self.array(operand) for operand in step.inputs],
-            lambda body, feeds: self.engine.body(body).run(
-                feeds, {n: self.typed(o) for n, o in step.captured.items()}, self.strings
-            ),
+            self.caller(step),
         )
         for i, slot in enumerate(step.outputs):
             if slot == NO_SLOT:
@@ -154,6 +159,18 @@ class _Run:
                 raise TypeError(
                     f"node {step.node} made {self.shown[slot]}, its shape rule says {step.types[i]}"
                 )
+
+    def caller(self, step: HostStep) -> CallGraph:
+        """How the step's operator runs its subgraphs."""
+        bound: dict[int, Callable[[Sequence[Any]], tuple[Any, ...]]] = {}
+
+        def call(body: Graph, feeds: Sequence[Any]) -> tuple[Any, ...]:
+            if id(body) not in bound:
+                outside = {name: self.typed(o) for name, o in step.captured.items()}
+                bound[id(body)] = self.engine.body(body).bind(outside, self.strings)
+            return bound[id(body)](feeds)
+
+        return call
 
     def array(self, operand: Operand) -> Any:
         if operand.constant is not None:
@@ -191,18 +208,35 @@ class _Body:
             constants={**graph.constants, **known},
             opsets=parent.graph.opsets,
         )
-        self._engine = Engine(whole, parent.store.vocabulary)
+        self._engine = Engine(whole, parent.store.vocabulary, inner=True)
+        self._calls: dict[Types, OneCall | None] = {}
 
-    def run(
-        self, feeds: Sequence[Any], outside: Mapping[str, Typed], strings: LocalStrings
-    ) -> tuple[Any, ...]:
-        """NumPy arrays in and out."""
-        fed = [
-            from_array(np.asarray(feed) if isinstance(feed, np.generic) else feed, strings)
-            for feed in feeds
-        ]
-        fed += [outside[name] for name in self._taken]
-        types = tuple(type_ for _, type_ in fed)
-        plan = self._engine.plan(types)
-        results = self._engine.run(plan, [value for value, _ in fed], types, strings)
-        return tuple(to_array(value, type_, strings) for value, type_ in results)
+    def bind(
+        self, outside: Mapping[str, Typed], strings: LocalStrings
+    ) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+        """The body with what it takes from outside: NumPy arrays in and out."""
+        taken = [outside[name] for name in self._taken]
+        values = [value for value, _ in taken]
+        types = tuple(type_ for _, type_ in taken)
+
+        def run(feeds: Sequence[Any]) -> tuple[Any, ...]:
+            fed = [from_array(feed, strings) for feed in feeds]
+            known = (*(type_ for _, type_ in fed), *types)
+            given = [*(value for value, _ in fed), *values]
+            call = self._call(known)
+            if call is not None:
+                return tuple(call.run(given))
+            results = self._engine.run(self._engine.plan(known), given, known, strings)
+            return tuple(to_array(value, type_, strings) for value, type_ in results)
+
+        return run
+
+    def _call(self, types: Types) -> OneCall | None:
+        """The plan for these types if it is one call without strings."""
+        if types not in self._calls:
+            if len(self._calls) >= _CALLS_KEPT:
+                self._calls.clear()
+            call = OneCall.of(self._engine.plan(types), self._engine.store.vocabulary)
+            whole = call is not None and all(finish is None for _, finish in call.give)
+            self._calls[types] = call if whole else None
+        return self._calls[types]

@@ -14,7 +14,7 @@ from strandline.compiler.plan import CoreStep, MapStep, Operand, Plan
 from strandline.compiler.store import LocalStrings, Vocabulary
 from strandline.onnx.types import TensorType
 from strandline.onnx.types import string as string_type
-from strandline.runtime.values import to_result, zip_labels, zip_map
+from strandline.runtime.values import numpy_dtype, to_result, zip_labels, zip_map
 
 Finish = Callable[[Any], Any]
 
@@ -22,7 +22,7 @@ Finish = Callable[[Any], Any]
 @dataclass(slots=True)
 class OneCall:
     """`take` picks the program's inputs from the feeds; `give` says for each result which of the
-    program's outputs it is, and what is left to do to it."""
+    program's outputs it is (which of the feeds, for ~index), and what is left to do to it."""
 
     program: core.Program
     take: tuple[int, ...]
@@ -40,7 +40,9 @@ class OneCall:
         if not isinstance(first, CoreStep) or not all(isinstance(s, MapStep) for s in others):
             return None
         maps = {step.output: step for step in others if isinstance(step, MapStep)}
-        give = [_result(operand, first, maps, vocabulary) for operand in plan.outputs]
+        give = [
+            _result(operand, first, maps, vocabulary, plan.n_inputs) for operand in plan.outputs
+        ]
         whole = [result for result in give if result is not None]
         if len(whole) < len(give):
             return None
@@ -53,21 +55,26 @@ class OneCall:
             made = [core.Tensor(type_.dtype.format, type_.shape) for type_ in self.types]
         else:
             if self.arrays is None:
-                self.arrays = tuple((type_.shape, _dtype(type_)) for type_ in self.types)
+                self.arrays = tuple((type_.shape, numpy_dtype(type_.dtype)) for type_ in self.types)
             made = [np.empty(shape, dtype) for shape, dtype in self.arrays]
         self.program.run([feeds[i] for i in self.take], made)
-        return [made[i] if finish is None else finish(made[i]) for i, finish in self.give]
-
-
-def _dtype(type_: TensorType) -> Any:
-    return np.dtype(np.int32) if type_.dtype is string_type else type_.dtype.numpy
+        return [
+            (made[i] if finish is None else finish(made[i])) if i >= 0 else feeds[~i]
+            for i, finish in self.give
+        ]
 
 
 def _result(
-    operand: Operand | None, first: CoreStep, maps: dict[int, MapStep], vocabulary: Vocabulary
+    operand: Operand | None,
+    first: CoreStep,
+    maps: dict[int, MapStep],
+    vocabulary: Vocabulary,
+    n_inputs: int,
 ) -> tuple[int, Finish | None] | None:
     if operand is None or operand.constant is not None:
         return None
+    if operand.slot < n_inputs:
+        return ~operand.slot, None
     step = maps.get(operand.slot)
     source = operand if step is None else step.input
     if source.slot not in first.outputs or source.type is None or source.start is not None:
@@ -76,7 +83,7 @@ def _result(
     if step is not None:
         return index, partial(zip_map, zip_labels(step.node.attrs), source.type)
     if source.type.dtype is string_type:
-        # No input is a string here, so that every code is the session's.
+        # Only strings that the session knows come this way.
         return index, partial(_decode, source.type, LocalStrings(vocabulary))
     return index, None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -44,6 +45,9 @@ class Session:
             self.graph = read(model)
         self._input_names = tuple(info.name for info in self.graph.inputs)
         self._output_names = tuple(info.name for info in self.graph.outputs)
+        self._texts = tuple(
+            info.kind == "tensor" and info.dtype is string_type for info in self.graph.inputs
+        )
         self._prepared: dict[tuple[Any, ...], OneCall] = {}
         """By what the feeds look like: format, shape and contiguity of each, or their types."""
         self._interpreter: Interpreter | None = None
@@ -89,30 +93,46 @@ class Session:
         """The short way for shapes seen before: one call of the core. None: not this way."""
         if not self._prepared or len(feeds) != len(self._input_names):
             return None
+        key: list[Any] = []
+        values: list[Any] = []
         try:
-            views = [memoryview(feeds[name]) for name in self._input_names]
-        except (KeyError, TypeError, ValueError, BufferError):
+            for name, is_text in zip(self._input_names, self._texts, strict=True):
+                value = feeds[name]
+                if is_text:
+                    key.append(value.shape)
+                    values.append(self._known_codes(value.reshape(-1).tolist()))
+                else:
+                    view = memoryview(value)
+                    key.append((view.format, view.shape, view.c_contiguous))
+                    values.append(view)
+            call = self._prepared.get(tuple(key))
+        except (AttributeError, KeyError, TypeError, ValueError, BufferError):
             return None
-        call = self._prepared.get(tuple((v.format, v.shape, v.c_contiguous) for v in views))
-        return None if call is None else call.run(views)
+        return None if call is None else call.run(values)
 
     def _run_engine(self, feeds: Mapping[str, Any]) -> list[Any]:
         engine = self._engine
         assert engine is not None
         fed = [feeding.as_buffer(info, feeds[info.name]) for info in self.inputs]
         types = tuple(type_ for _, type_ in fed)
-        call = self._prepared.get(types)
-        if call is None:
-            call = self._prepare(engine, types, [value for value, _ in fed])
+        call = self._prepared.get(types) or self._prepare(engine, types, feeds)
         if call is not None:
-            return call.run([value for value, _ in fed])
+            try:
+                return call.run(
+                    [
+                        self._known_codes(v) if text else v
+                        for (v, _), text in zip(fed, self._texts, strict=True)
+                    ]
+                )
+            except KeyError:
+                pass  # a string that the session has not met: it needs a number for this run
         plan = engine.plan(types)
         while True:
             known = len(engine.store.vocabulary.texts)
             strings = LocalStrings(engine.store.vocabulary)
             values = [
-                strings.encode(value) if type_ and type_.dtype is string_type else value
-                for value, type_ in fed
+                strings.encode(value) if text else value
+                for (value, _), text in zip(fed, self._texts, strict=True)
             ]
             results = engine.run(plan, values, types, strings)
             # What was planned on the way may have brought strings that this run had numbered
@@ -120,20 +140,34 @@ class Session:
             if len(engine.store.vocabulary.texts) == known:
                 return [to_result(value, type_, strings) for value, type_ in results]
 
+    def _known_codes(self, texts: Sequence[str]) -> array[int]:
+        """The codes of strings; KeyError for one that is new to the session."""
+        assert self._engine is not None
+        return array("i", map(self._engine.store.vocabulary.codes.__getitem__, texts))
+
     def _prepare(
-        self, engine: Engine, types: tuple[TensorType | None, ...], values: Sequence[Any]
+        self, engine: Engine, types: tuple[TensorType | None, ...], feeds: Mapping[str, Any]
     ) -> OneCall | None:
-        """Remember a plan that is one call of the core on plain numbers; None when it is not."""
-        if any(type_ is None or type_.dtype is string_type for type_ in types):
-            return None
+        """Remember a plan that is one call of the core; None when it is more."""
         call = OneCall.of(engine.plan(types), engine.store.vocabulary)
         if call is None:
             return None
         if len(self._prepared) >= _PREPARED_KEPT:
             self._prepared.clear()
         self._prepared[types] = call
-        if all(isinstance(value, memoryview) for value in values):
-            self._prepared[tuple((v.format, v.shape, True) for v in values)] = call
+        key: list[Any] = []
+        for name, type_, is_text in zip(self._input_names, types, self._texts, strict=True):
+            if type_ is None:
+                return call
+            if is_text:
+                key.append(type_.shape)
+                continue
+            try:
+                view = memoryview(feeds[name])
+            except TypeError:
+                return call
+            key.append((view.format, type_.shape, True))
+        self._prepared[tuple(key)] = call
         return call
 
     def _run_reference(self, feeds: Mapping[str, Any]) -> list[Any]:

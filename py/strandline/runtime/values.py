@@ -12,7 +12,7 @@ from typing import Any
 from strandline import core
 from strandline._lazy import np, numpy_loaded
 from strandline.compiler.store import LocalStrings
-from strandline.onnx.types import TensorType
+from strandline.onnx.types import DType, TensorType
 from strandline.onnx.types import string as string_type
 from strandline.ops.narrow import dtype_of
 
@@ -20,9 +20,28 @@ from strandline.ops.narrow import dtype_of
 def empty(type_: TensorType) -> Any:
     """Memory for a tensor: a NumPy array where NumPy is loaded, else a core tensor."""
     if numpy_loaded():
-        dtype = np.int32 if type_.dtype is string_type else type_.dtype.numpy
-        return np.empty(type_.shape, dtype)
+        return np.empty(type_.shape, numpy_dtype(type_.dtype))
     return core.Tensor(type_.dtype.format, type_.shape)
+
+
+_NUMPY: dict[DType, Any] = {}
+_OURS: dict[Any, DType] = {}
+
+
+def numpy_dtype(dtype: DType) -> Any:
+    """The NumPy dtype of what lies between steps: string codes are int32."""
+    found = _NUMPY.get(dtype)
+    if found is None:
+        found = _NUMPY[dtype] = np.dtype(np.int32) if dtype is string_type else dtype.numpy
+    return found
+
+
+def our_dtype(dtype: Any) -> DType:
+    """The element type of a NumPy dtype."""
+    found = _OURS.get(dtype)
+    if found is None:
+        found = _OURS[dtype] = dtype_of(np.empty(0, dtype))
+    return found
 
 
 def raw(value: Any) -> memoryview:
@@ -37,7 +56,7 @@ def to_array(value: Any, type_: TensorType | None, strings: LocalStrings) -> Any
         return value
     if type_.dtype is string_type:
         return object_array(strings.decode(raw(value).cast("i")), type_.shape)
-    dtype = type_.dtype.numpy
+    dtype = numpy_dtype(type_.dtype)
     if isinstance(value, np.ndarray) and value.dtype == dtype:
         return value if value.shape == type_.shape else value.reshape(type_.shape)
     return np.frombuffer(raw(value), dtype).reshape(type_.shape)
@@ -45,9 +64,11 @@ def to_array(value: Any, type_: TensorType | None, strings: LocalStrings) -> Any
 
 def from_array(value: Any, strings: LocalStrings) -> tuple[Any, TensorType | None]:
     """What a reference operator made as a value between steps, with its type (None: no tensor)."""
+    if isinstance(value, np.generic):
+        value = np.asarray(value)
     if not isinstance(value, np.ndarray):
         return value, None
-    dtype = dtype_of(value)
+    dtype = our_dtype(value.dtype)
     type_ = TensorType(dtype, value.shape)
     if dtype is string_type:
         return strings.encode(map(str, value.reshape(-1).tolist())), type_

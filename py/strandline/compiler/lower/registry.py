@@ -66,7 +66,7 @@ class Lowering(Protocol):
 
 
 LoweringRule = Callable[[Node, Lowering], bool]
-"""Emit the node's kernel calls and return True, or return False before emitting anything: no kernel serves this case."""
+"""Emit the node's kernel calls and return True, or return False before emitting anything: no kernel serves it."""
 
 _RULES: dict[tuple[str, str], LoweringRule] = {}
 
