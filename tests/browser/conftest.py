@@ -172,7 +172,7 @@ def elsewhere() -> Iterator[Elsewhere]:
 
 @pytest.fixture
 def visit(browser: Browser, elsewhere: Elsewhere) -> Iterator[Callable[[], Visitor]]:
-    """`visit()`: a visitor with a browser profile of their own."""
+    """`visit()`: a visitor with a browser profile of their own, whose pages ask no other origin."""
     proxy = {"server": f"http://127.0.0.1:{elsewhere.port}", "bypass": "127.0.0.1"}
     contexts = []
 
@@ -183,3 +183,4 @@ def visit(browser: Browser, elsewhere: Elsewhere) -> Iterator[Callable[[], Visit
     yield arrive
     for context in contexts:
         context.close()
+    assert elsewhere.asked == []
