@@ -12,6 +12,7 @@ import numpy as np
 
 from strandline.bench.errors import BenchError
 from strandline.bench.native import Feeds
+from strandline.bench.networks import light_network
 from strandline.onnx import read
 
 if TYPE_CHECKING:
@@ -82,7 +83,10 @@ def built_in(batches: Sequence[int]) -> Iterator[Case]:
         for batch in batches:
             yield Case(f"{name}, batch {batch}", model, {input_name: X[np.arange(batch) % len(X)]})
     for name, file in _NETS.items():
-        yield _net(name, file)
+        model = light_network(file)
+        declared = read(model).inputs
+        rng = np.random.default_rng(SEED)
+        yield Case(name, model, {i.name: _random(i, 1, rng) for i in declared})
 
 
 def _sklearn(estimator: Any) -> tuple[bytes, str]:
@@ -145,50 +149,4 @@ _TABULAR: Mapping[str, Callable[[Any, Any], tuple[bytes, str]]] = {
     "XGBoost": _xgboost,
     "MLP": _mlp,
 }
-_NETS = {"SqueezeNet": "light_squeezenet.onnx", "ResNet-50": "light_resnet50.onnx"}
-
-
-def _net(name: str, file: str) -> Case:
-    """A network that ships with `onnx`, without weights there: seeded He-scaled ones stand in."""
-    import onnx
-    from onnx import numpy_helper
-
-    path = Path(onnx.__file__).parent / "backend/test/data/light" / file
-    proto = onnx.load(path)
-    rng = np.random.default_rng(SEED)
-    roles = {
-        name: role
-        for node in proto.graph.node
-        if node.op_type == "BatchNormalization"
-        for name, role in zip(node.input, ("", "scale", "shift", "mean", "variance"), strict=True)
-    }
-    held = {i.name: numpy_helper.to_array(i) for i in proto.graph.initializer}
-    kept = [n for n in proto.graph.node if n.op_type != "ConstantOfShape"]
-    used = {name for node in kept for name in node.input}
-    made = [
-        (node.output[0], _weights(tuple(held[node.input[0]].tolist()), roles, node.output[0], rng))
-        for node in proto.graph.node
-        if node.op_type == "ConstantOfShape"
-    ]
-    initializers = [i for i in proto.graph.initializer if i.name in used]
-    initializers += [numpy_helper.from_array(array, name) for name, array in made]
-    (declared,) = [i for i in proto.graph.input if i.name not in held]
-    del proto.graph.node[:], proto.graph.initializer[:], proto.graph.input[:]
-    proto.graph.node.extend(kept)
-    proto.graph.initializer.extend(initializers)
-    proto.graph.input.append(declared)
-    size = [d.dim_value for d in declared.type.tensor_type.shape.dim]
-    return Case(name, proto.SerializeToString(), {declared.name: rng.random(size, np.float32)})
-
-
-def _weights(
-    shape: tuple[int, ...], roles: Mapping[str, str], name: str, rng: np.random.Generator
-) -> np.ndarray[Any, Any]:
-    """He-scaled filters; vectors such that activations keep their size from layer to layer."""
-    if len(shape) > 1:
-        fan_in = max(1, int(np.prod(shape[1:])))
-        filters: np.ndarray[Any, Any] = rng.standard_normal(shape) * np.sqrt(2 / fan_in)
-        return filters.astype(np.float32)
-    centre = {"scale": 0.5, "variance": 1.0}.get(roles.get(name, ""), 0.0)
-    vector: np.ndarray[Any, Any] = centre + 0.1 * rng.random(shape)
-    return vector.astype(np.float32)
+_NETS = {"SqueezeNet": "squeezenet", "ResNet-50": "resnet50"}
