@@ -279,6 +279,87 @@ class TestFuse:
         assert apply(passes.fuse_activation, g) is g
 
 
+HALF, ROOT, SIXTH = np.float32(0.5), np.float32(np.sqrt(2)), np.float32(1 / 6)
+NUMBERS = {
+    "0": np.float32(0), "1": np.float32(1), "3": np.float32(3), "6": np.float32(6),
+    "half": HALF, "root": ROOT, "1/root": np.float32(1) / ROOT, "sixth": SIXTH,
+}  # fmt: skip
+
+
+def steps(*text: str) -> list[Node]:
+    """Nodes from lines of the form `y = Op a b`."""
+    split = [line.split() for line in text]
+    return [Node(op, tuple(inputs), (output,)) for output, _, op, *inputs in split]
+
+
+RAMP = ("p = Add x 3", "r = Clip p 0 6")
+ERF = ("q = Div x root", "e = Erf q", "s = Add e 1")
+
+
+class TestComposeActivations:
+    @pytest.mark.parametrize(
+        ("nodes", "name"),
+        [
+            (steps(*RAMP, "m = Mul x r", "y = Div m 6"), "hard_swish"),
+            (steps(*RAMP, "m = Mul r x", "y = Mul sixth m"), "hard_swish"),
+            (steps(*RAMP, "m = Div r 6", "y = Mul x m"), "hard_swish"),
+            (
+                steps("p = Add 3 x", "r = Clip p 0 6", "m = Mul r sixth", "y = Mul m x"),
+                "hard_swish",
+            ),
+            (steps(*RAMP, "y = Div r 6"), "hard_sigmoid"),
+            (steps("s = Sigmoid x", "y = Mul x s"), "swish"),
+            (steps("s = Sigmoid x", "y = Mul s x"), "swish"),
+            (steps(*ERF, "m = Mul x s", "y = Mul m half"), "gelu"),
+            (steps(*ERF, "m = Mul half s", "y = Mul x m"), "gelu"),
+            (steps(*ERF, "m = Mul x half", "y = Mul m s"), "gelu"),
+            (steps("q = Mul x 1/root", *ERF[1:], "m = Mul x half", "y = Mul s m"), "gelu"),
+        ],
+    )
+    def test_known_spellings(self, nodes: list[Node], name: str) -> None:
+        g = graph(nodes, ["x"], ["y"], NUMBERS)
+        after = passes.remove_dead(apply(passes.compose_activations, g))
+        assert [(n.op, n.attrs["activation"]) for n in after.nodes] == [("Activation", name)]
+        assert_same(g, after, X * 4)
+
+    def test_hard_sigmoid_times_x(self) -> None:
+        sigmoid = Node("HardSigmoid", ("x",), ("s",), {"alpha": 1 / 6})
+        g = graph([sigmoid, *steps("y = Mul x s")], ["x"], ["y"])
+        after = passes.remove_dead(apply(passes.compose_activations, g))
+        assert [n.attrs["activation"] for n in after.nodes] == ["hard_swish"]
+        assert_same(g, after, X * 4)
+
+    @pytest.mark.parametrize(
+        "nodes",
+        [
+            steps("p = Add x 1", "r = Clip p 0 6", "m = Mul x r", "y = Div m 6"),
+            steps("p = Add x 3", "r = Clip p 0 3", "m = Mul x r", "y = Div m 6"),
+            steps(*RAMP, "m = Mul x r", "y = Div m 3"),
+            steps("n = Neg x", *RAMP, "m = Mul n r", "y = Div m 6"),
+            steps("s = Sigmoid x", "n = Neg x", "y = Mul s n"),
+            steps("s = Sigmoid x", "y = Div s x"),
+            steps(*ERF, "y = Mul x s"),
+            steps("q = Div x 6", *ERF[1:], "m = Mul x s", "y = Mul m half"),
+        ],
+    )
+    def test_what_only_looks_like_one(self, nodes: list[Node]) -> None:
+        g = graph(nodes, ["x"], ["y"], NUMBERS)
+        assert apply(passes.compose_activations, g) is g
+
+    def test_others_may_use_the_parts(self) -> None:
+        g = graph(steps("s = Sigmoid x", "y = Mul x s"), ["x"], ["y", "s"])
+        after = apply(passes.compose_activations, g)
+        assert ops(after) == ["Sigmoid", "Activation"]
+        assert_same(g, after, X)
+
+    def test_a_convolution_takes_it_along(self) -> None:
+        nodes = [Node("Conv", ("i", "w"), ("x",)), *steps(*RAMP, "m = Mul x r", "y = Div m 6")]
+        g = graph(nodes, ["i"], ["y"], {"w": normal(4, 3, 3, 3), **NUMBERS})
+        after = passes.optimise(g, Store())
+        assert ops(after) == ["FusedConv"]
+        assert_same(g, after, X)
+
+
 class TestRemoveDead:
     def test_nodes_and_constants(self) -> None:
         g = graph(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from strandline.compiler.passes.affine import fold_affine
 from strandline.compiler.passes.clean import remove_identities
+from strandline.compiler.passes.compose import compose_activations
 from strandline.compiler.passes.dead import remove_dead
 from strandline.compiler.passes.fold import fold_constants
 from strandline.compiler.passes.fuse import fuse_activation, fuse_bias
@@ -11,6 +12,7 @@ from strandline.compiler.store import Store
 from strandline.onnx.graph import Graph
 
 __all__ = [
+    "compose_activations",
     "fold_affine",
     "fold_constants",
     "fuse_activation",
@@ -27,6 +29,8 @@ def optimise(graph: Graph, store: Store) -> Graph:
     graph = remove_identities(graph)
     graph = fold_constants(graph, store)
     graph = fold_affine(graph, store)
+    graph = compose_activations(graph)
+    graph = remove_dead(graph)
     graph = fuse_bias(graph)
     graph = fuse_activation(graph)
     return remove_dead(graph)
