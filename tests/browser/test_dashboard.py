@@ -21,6 +21,8 @@ from tests.browser.conftest import Stage, Trained
 
 pytestmark = pytest.mark.browser
 
+expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
+
 
 @dataclass
 class Watched:

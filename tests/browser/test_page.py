@@ -22,6 +22,8 @@ from tests.browser.conftest import Elsewhere, Stage, Trained
 
 pytestmark = pytest.mark.browser
 
+expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
+
 Visit = Callable[[], Visitor]
 
 
@@ -36,7 +38,7 @@ def as_csv(rows: list[Row]) -> str:
 def predict_csv(page: Page, text: str) -> None:
     page.fill("#csv-text", text)
     page.click("#csv-predict")
-    expect(page.locator("#csv-note")).not_to_have_text("Predicting …", timeout=60_000)
+    expect(page.locator("#csv-note")).not_to_have_text("Predicting …")
 
 
 def fill_form(page: Page, row: Row) -> None:
@@ -238,7 +240,7 @@ def test_it_works_offline_and_asks_no_other_origin(
     requests: list[str] = []
     visitor.context.on("request", lambda request: requests.append(request.url))
     visitor.open(stage.url())
-    expect(visitor.page.locator("#chip-offline")).to_have_text("Works offline", timeout=60_000)
+    expect(visitor.page.locator("#chip-offline")).to_have_text("Works offline")
     stage.host.stop()
     visitor.go_offline()
     visitor.reload()
@@ -352,9 +354,9 @@ def test_an_update_is_offered_when_all_of_it_is_there(stage: Stage, visit: Visit
     visitor.reload()
     page = visitor.page
     expect(page.locator("#version")).to_have_text("version 1")
-    expect(page.locator("#update")).to_contain_text("Version 2", timeout=60_000)
+    expect(page.locator("#update")).to_contain_text("Version 2")
     page.click("#update-now")
-    expect(page.locator("#version")).to_have_text("version 2", timeout=60_000)
+    expect(page.locator("#version")).to_have_text("version 2")
     visitor.go_offline()
     visitor.reload()
     expect(page.locator("#version")).to_have_text("version 2")

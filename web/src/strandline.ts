@@ -62,8 +62,11 @@ export async function load(url: string | URL = moduleFolder(), options: LoadOpti
     client.terminate();
     throw error;
   }
-  const forward = (): void => void client.call("visibility", document.visibilityState === "hidden");
+  const forward = (): void => {
+    client.call("visibility", document.visibilityState === "hidden").catch(() => {}); // a dead worker has no windows
+  };
   document.addEventListener("visibilitychange", forward);
+  forward();
   return {
     manifest,
     predict: async (rows) => (await client.call("predict", rows)).rows,
