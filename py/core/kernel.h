@@ -129,18 +129,23 @@ static inline int64_t sl_size(const int64_t *dims, int64_t rank) {
 }
 
 /* Whether every element that dims/strides (in elements, any sign) reach from `offset` lies in the
- * operand. */
+ * operand. With an empty axis none is reached; then the strides need only be of a size that
+ * pointers bear. */
 static inline bool sl_reaches(const sl_view *v, const int64_t *dims, const int64_t *strides,
                               int64_t rank, int64_t offset, int64_t itemsize) {
+    const int64_t far = (int64_t)1 << 44;
     int64_t low = offset, high = offset, step;
+    bool empty = false;
     for (int64_t i = 0; i < rank; i++) {
         if (dims[i] < 0) return false;
-        if (dims[i] == 0) return v->bytes >= 0;
+        empty |= dims[i] == 0;
+        if (dims[i] <= 1) continue;
         if (__builtin_mul_overflow(dims[i] - 1, strides[i], &step)) return false;
         if (step < 0 ? __builtin_add_overflow(low, step, &low)
                      : __builtin_add_overflow(high, step, &high))
             return false;
     }
+    if (empty) return v->bytes >= 0 && low > -far && high < far;
     return low >= 0 && high < INT64_MAX && sl_holds(v, high + 1, itemsize);
 }
 

@@ -174,6 +174,7 @@ static const char *run_pack(const sl_call *call) {
                  columns = (size_t)call->p[2];
     const float *from = call->in[0];
     float *to = call->out[0];
+    if (rows == 0 || columns == 0) return NULL;
     for (size_t g = 0; g < groups;
          g++, from += rows * columns, to += (size_t)packed_rows((int64_t)rows) * columns)
         SL_NAME(sl_pack_a)(rows, columns, from, columns, to);

@@ -111,7 +111,7 @@ static const char *run_scale(const sl_call *call) {
     const int64_t columns = call->p[1];
     const float *x = call->in[0], *offset = call->in[1], *factor = call->in[2];
     float *out = call->out[0];
-    for (int64_t row = 0; row < call->p[0]; row++, x += columns, out += columns) {
+    for (int64_t row = 0; row < call->p[0] && columns; row++, x += columns, out += columns) {
         for (int64_t i = 0; i < columns; i++)
             out[i] = (x[i] - offset[i]) * factor[i];
     }

@@ -35,8 +35,6 @@ enum {
     SWISH,
     THRESHOLDED_RELU,
     SHRINK,
-    LOGISTIC,
-    PROBIT,
     CLIP,
     SIN,
     COS,
@@ -120,21 +118,6 @@ SL_INLINE vf vf_gelu_tanh(vf v) {
     return 0.5f * v * (1.0f + vf_tanh(inner));
 }
 
-/* 1 / (1 + e^-|v|), from 1 for negative v: the rounding that onnxruntime's ai.onnx.ml operators
- * have. */
-SL_INLINE vf vf_logistic(vf v) {
-    vf y = 1.0f / (1.0f + vf_exp(-vf_abs(v)));
-    return vf_where(v < 0.0f, 1.0f - y, y);
-}
-
-/* The normal distribution's quantile by Winitzki's approximate inverse of erf with a = 0.147
- * (relative error 2e-3), which is what onnxruntime computes for PROBIT. */
-static double probit(double p) {
-    double x = 2 * p - 1, sign = x < 0 ? -1 : 1, log_ = log((1 - x) * (1 + x));
-    double v = 2 / (0x1.921fb54442d18p+1 * 0.147) + 0.5 * log_;
-    return 0x1.6a09e667f3bcdp+0 * sign * sqrt(-v + sqrt(v * v - log_ / 0.147));
-}
-
 static void map_f32(int op, const float *x, float *y, size_t n, float a, float b) {
     typedef float number;
     const vf zero = vf_set(0), one = vf_set(1);
@@ -195,10 +178,6 @@ static void map_f32(int op, const float *x, float *y, size_t n, float a, float b
         MAP(vf_where(v > vf_set(a), v, zero))
     case SHRINK:
         MAP(vf_where(v < vf_set(-a), v + b, vf_where(v > vf_set(a), v - b, zero)))
-    case LOGISTIC:
-        MAP(vf_logistic(v))
-    case PROBIT:
-        EACH((float)probit(v))
     case CLIP:
         MAP(vf_lower(vf_set(b), vf_higher(vf_set(a), v)))
     case SIN:
@@ -289,10 +268,6 @@ static void map_f64(int op, const double *x, double *y, size_t n, double a, doub
         EACH(v > a ? v : 0)
     case SHRINK:
         EACH(v < -a ? v + b : v > a ? v - b : 0)
-    case LOGISTIC:
-        EACH(v < 0 ? 1 - 1 / (1 + exp(v)) : 1 / (1 + exp(-v)))
-    case PROBIT:
-        EACH(probit(v))
     case CLIP:
         EACH(v < a ? a : v > b ? b : v)
     case SIN:
@@ -448,8 +423,6 @@ const sl_kernel SL_NAME(sl_unary)[] = {
     REAL("swish", SWISH),                       /* a: alpha */
     REAL("thresholded_relu", THRESHOLDED_RELU), /* a: threshold */
     REAL("shrink", SHRINK),                     /* a: lambda, b: bias */
-    REAL("logistic", LOGISTIC),
-    REAL("probit", PROBIT),
     REAL("sin", SIN),
     REAL("cos", COS),
     REAL("tan", TAN),

@@ -1,0 +1,203 @@
+"""One valid call per kernel: what the tests of the program's checks bend out of shape."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from strandline import core
+
+F, D, I, Q, BOOL = map(ord, "fdiq?")  # noqa: E741
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """Operands are arrays (None: absent); floats among the params stay floats."""
+
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+    params: tuple[int | float, ...]
+
+    @property
+    def words(self) -> list[int]:
+        """The params as the core sees them."""
+        return [
+            struct.unpack("<q", struct.pack("<d", p))[0] if isinstance(p, float) else int(p)
+            for p in self.params
+        ]
+
+
+def _f(*shape: int) -> Any:
+    return np.linspace(0.1, 0.9, int(np.prod(shape)), dtype=np.float32).reshape(shape)
+
+
+def _i(*values: int) -> Any:
+    return np.array(values, np.int64)
+
+
+def _empty(dtype: str, *shape: int) -> Any:
+    return np.zeros(shape, dtype)
+
+
+def _unary(op: str) -> Specimen:
+    if op in ("not", "bit_not"):
+        return Specimen((_i(0, 1, 2),), (_empty("q", 3),), (Q, 3, 0, 0))
+    out = "?" if op in ("isnan", "isinf") else "f"
+    return Specimen((_f(5),), (_empty(out, 5),), (F, 5, 0.2, 0.8))
+
+
+def _binary(op: str) -> Specimen:
+    shape = (2, 2, 3, 3, 1, 0, 1)  # [2, 3], the second operand repeated by rows
+    if op in ("and", "or", "xor", "shift_left", "shift_right"):
+        return Specimen((_i(1, 2, 3, 4, 5, 6), _i(1, 2, 3)), (_empty("q", 6),), (Q, *shape))
+    out = "?" if op in ("equal", "less", "less_equal") else "f"
+    return Specimen((_f(6), _f(3)), (_empty(out, 6),), (F, *shape))
+
+
+def _reduce(op: str) -> Specimen:
+    return Specimen((_f(2, 3, 4),), (_empty("f", 2, 4),), (F, 2, 1, 2, 4, 12, 1, 3, 4))
+
+
+def _line(*extra: int, out: str = "f") -> Specimen:
+    return Specimen((_f(2, 3, 4),), (_empty(out, 2, 3, 4),), (F, 2, 3, 4, *extra))
+
+
+def _window(spatial: tuple[int, int], out: tuple[int, int]) -> tuple[int, ...]:
+    return (*spatial, 3, 3, 2, 2, 1, 1, 1, 1, *out)
+
+
+def _gemm() -> Specimen:
+    panel = core.panel_width()
+    size = (3, 5, 4)
+    packed = _f(-(-5 // panel) * panel * 4)
+    activation = (core.ACTIVATIONS["relu"], 0.0, 0.0)
+    return Specimen(
+        (_f(2, 3, 4), packed, _f(5), None),
+        (_empty("f", 2, 3, 5), _empty("f", 192 * 192)),
+        (*size, 4, 0, 1, *activation, 1, 2, 12, 0),
+    )
+
+
+def _conv(depthwise: bool) -> Specimen:
+    groups = 4 if depthwise else 2
+    weights = _f(4, 9) if depthwise else _f(2, 12 + 2, 2 * 9)
+    scratch = _empty("f", 7 * (4 + 16) * 2 if depthwise else 192 * 192)
+    params = (2, 4, 4, groups, *_window((5, 5), (3, 3)), 0, 0.0, 0.0)
+    return Specimen(
+        (_f(2, 4, 5, 5), weights, _f(4), None), (_empty("f", 2, 4, 3, 3), scratch), params
+    )
+
+
+def _pool() -> Specimen:
+    return Specimen(
+        (_f(2, 5, 5),),
+        (_empty("f", 2, 3, 3), _empty("f", 7 * (4 + 16) * 2 + 3)),
+        (2, *_window((5, 5), (3, 3)), 1, 1),
+    )
+
+
+def _forest(wide: bool) -> Specimen:
+    """Two trees over two features; three targets."""
+    code = np.float64 if wide else np.float32
+    nodes, roots, start, target, weight, features, tests, lone, _ = core.flatten_forest(
+        wide=wide,
+        n_targets=3,
+        tree=_i(0, 0, 0, 1, 1, 1),
+        id=_i(0, 1, 2, 0, 1, 2),
+        mode=bytes((0, 7, 7, 0, 7, 7)),
+        feature=_i(0, 0, 0, 1, 0, 0),
+        value=np.array([0.5, 0, 0, 0.3, 0, 0], code),
+        yes=_i(1, 0, 0, 1, 0, 0),
+        no=_i(2, 0, 0, 2, 0, 0),
+        missing=_i(1),
+        members=None,
+        roots=None,
+        weight_tree=_i(0, 0, 1, 1),
+        weight_id=_i(1, 2, 1, 2),
+        target=_i(0, 1, 2, 0),
+        weight=np.array([1, 2, 3, 4], code),
+    )
+    assert features == 2
+    x = _f(9, 2).astype(code)
+    return Specimen(
+        (x, *(np.asarray(t) for t in (nodes, roots, start, target, weight))),
+        (_empty("d" if wide else "f", 9, 3), _empty("?", 9, 3)),
+        (9, 2, 3, 6, 2, 4, 4, tests, int(lone), 0),
+    )
+
+
+_MAKERS: dict[str, Callable[[], Specimen]] = {
+    "copy_nd": lambda: Specimen((_f(2, 3),), (_empty("f", 3, 2),), (4, 2, 3, 2, 1, 3, 0, 2, 1, 0)),
+    "fill": lambda: Specimen((), (_empty("f", 7),), (4, 7, 0x3F800000)),
+    "where": lambda: Specimen(
+        (np.array([1, 0, 1], bool), _f(3), _f(1)), (_empty("f", 3),), (4, 1, 3, 1, 1, 0)
+    ),
+    "cast": lambda: Specimen((_f(300),), (_empty("q", 300),), (F, Q, 300)),
+    "gather": lambda: Specimen((_f(2, 3, 2), _i(0, -1)), (_empty("f", 2, 2, 2),), (Q, 2, 3, 8, 2)),
+    "gather_elements": lambda: Specimen(
+        (_f(3, 2), _i(0, 1, -1, 2)), (_empty("f", 2, 2),), (Q, 4, 2, 0, 3, 2, 2, 0, 1, 2)
+    ),
+    "gather_nd": lambda: Specimen(
+        (_f(3, 2, 2), _i(0, 1, -1, 0)), (_empty("f", 2, 2),), (8, 1, 2, 2, 3, 2)
+    ),
+    "one_hot": lambda: Specimen((_i(0, 2, -1), _f(2)), (_empty("f", 3, 4),), (Q, 3, 4, 1, 4)),
+    "argmax": lambda: Specimen((_f(2, 3, 4),), (_empty("q", 2, 4),), (F, 2, 3, 4, 0)),
+    "argmin": lambda: Specimen((_f(2, 3, 4),), (_empty("q", 2, 4),), (F, 2, 3, 4, 1)),
+    "top_k": lambda: Specimen(
+        (_f(2, 3, 4),), (_empty("f", 2, 2, 4), _empty("q", 2, 2, 4)), (F, 2, 3, 4, 2, 1)
+    ),
+    "softmax": _line,
+    "log_softmax": _line,
+    "cumsum": lambda: _line(1, 1),
+    "pack_b_f32": lambda: Specimen(
+        (_f(2, 4, 5),), (_empty("f", 2, 4 * 32),), (4, 5, 2, 5, 1, 20, 1.0)
+    ),
+    "gemm_f32": _gemm,
+    "gemm_f64": lambda: Specimen(
+        (_f(3, 4).astype("d"), _f(4, 5).astype("d"), _f(5).astype("d")),
+        (_empty("d", 3, 5),),
+        (3, 5, 4, 4, 5, 1, 0, 1, 1.0, 0.5),
+    ),
+    "pack_a_f32": lambda: Specimen((_f(2, 3, 4),), (_empty("f", 2, 12, 4),), (2, 3, 4)),
+    "conv2d_f32": lambda: _conv(False),
+    "depthwise2d_f32": lambda: _conv(True),
+    "max_pool2d_f32": _pool,
+    "average_pool2d_f32": _pool,
+    "lrn_f32": lambda: Specimen(
+        (_f(2, 3, 4),), (_empty("f", 2, 3, 4),), (2, 3, 4, 5, 1e-4, 0.75, 1.0)
+    ),
+    "forest_f32": lambda: _forest(False),
+    "forest_f64": lambda: _forest(True),
+    "look_up": lambda: Specimen((_i(5, 7, 1), _i(1, 5), _f(3)), (_empty("f", 3),), (Q, 2, 3, 4)),
+    "one_hot_keys_f32": lambda: Specimen(
+        (_i(5, 7, 1), _i(1, 5), np.array([1, 0], np.int32)), (_empty("f", 3, 2),), (Q, 2, 3, 0)
+    ),
+    "scale_f32": lambda: Specimen((_f(2, 3), _f(3), _f(3)), (_empty("f", 2, 3),), (2, 3)),
+    "impute": lambda: Specimen((_f(2, 3), _f(1), _f(3)), (_empty("f", 2, 3),), (F, 2, 3)),
+    "normalize_rows_f32": lambda: Specimen((_f(2, 3),), (_empty("f", 2, 3),), (2, 3, 1)),
+    "binarize_f32": lambda: Specimen((_f(3),), (_empty("f", 3),), (3, 0.5)),
+    "class_transform_f32": lambda: Specimen((_f(2, 3),), (_empty("f", 2, 3),), (2, 3, 2)),
+    "best_class_f32": lambda: Specimen(
+        (_f(2, 3), np.ones((2, 3), bool), _i(7, 8, 9)), (_empty("q", 2),), (2, 3, 8)
+    ),
+    "two_classes_f32": lambda: Specimen(
+        (_f(2, 1), _i(7, 8)), (_empty("q", 2), _empty("f", 2, 2)), (2, 1, 0, 8, 0, 0.1, 0.5)
+    ),
+}
+
+_BINARY = frozenset(
+    "add sub mul div min max pow mod fmod prelu equal less less_equal and or xor shift_left shift_right".split()
+)
+
+
+def specimen(op: str) -> Specimen:
+    """A valid call of kernel `op` under the instruction set in force."""
+    if op in _MAKERS:
+        return _MAKERS[op]()
+    if op.startswith("reduce_"):
+        return _reduce(op)
+    return _binary(op) if op in _BINARY else _unary(op)
