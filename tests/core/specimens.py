@@ -189,9 +189,9 @@ _MAKERS: dict[str, Callable[[], Specimen]] = {
     ),
 }
 
-_BINARY = frozenset(
-    "add sub mul div min max pow mod fmod prelu equal less less_equal and or xor shift_left shift_right".split()
-)
+_BINARY = {"add", "sub", "mul", "div", "min", "max", "pow", "mod", "fmod", "prelu"} | {
+    *("equal", "less", "less_equal", "and", "or", "xor", "shift_left", "shift_right")
+}
 
 
 def specimen(op: str) -> Specimen:
