@@ -6,7 +6,20 @@ The public names are imported when they are first used, so that `import strandli
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from strandline.bundle.errors import InputError, PackError
+    from strandline.bundle.pack import pack
+    from strandline.bundle.pipeline import Pipeline
+    from strandline.drift.compare import compare
+    from strandline.drift.monitor import Monitor
+    from strandline.drift.profile import Profile
+    from strandline.drift.reference import Reference
+    from strandline.onnx.wire import ModelError
+    from strandline.ops.registry import UnsupportedOperator
+    from strandline.runtime.feeds import FeedError
+    from strandline.runtime.session import Session
 
 __version__ = "0.1.0"
 
