@@ -33,7 +33,7 @@ export default defineConfig(({ mode }) => ({
   },
   worker: {
     format: "es",
-    rollupOptions: { output: { entryFileNames: "assets/worker-[hash].js" } },
+    rollupOptions: { output: { entryFileNames: `assets/${mode}-[name]-[hash].js` } },
   },
   test: { include: ["test/**/*.test.ts"], environment: "node" },
 }));
