@@ -209,7 +209,7 @@ def atanh(x: Array) -> Array:
 def erf(x: Array) -> Array:
     """Through the C library's `erf`, one element at a time: exact, and rarely the step that
     counts."""
-    return np.frompyfunc(math.erf, 1, 1)(x.astype(np.float64)).astype(x.dtype)
+    return np.asarray(np.frompyfunc(math.erf, 1, 1)(x.astype(np.float64))).astype(x.dtype)
 
 
 @op("Sum", since=1, shape=broadcast)
