@@ -158,6 +158,24 @@ def test_subgraphs_get_what_they_take_from_outside() -> None:
     assert step.captured["k"].constant is not None and step.captured["a"].constant is None
 
 
+def test_a_branch_that_is_known_takes_the_place_of_its_if() -> None:
+    # The branches make the same names, one of them a name from outside its own subgraph too.
+    inner = graph([Node("Neg", ("t",), ("u",))], [], ["u"])
+    nested = Node("If", ("c",), ("r",), {"then_branch": inner, "else_branch": inner})
+    then = graph([Node("Add", ("a", "k"), ("t",)), nested], [], ["r"], {"k": normal(4)})
+    other = graph([Node("Exp", ("a",), ("t",))], [], ["t"])
+    nodes = [
+        Node("Abs", ("x",), ("a",)),
+        Node("Size", ("x",), ("n",)),
+        Node("Equal", ("n", "sixteen"), ("c",)),
+        Node("If", ("c",), ("z",), {"then_branch": then, "else_branch": other}),
+        Node("Sqrt", ("z",), ("y",)),
+    ]
+    g = graph(nodes, ["x"], ["y"], {"sixteen": np.int64(16)})
+    assert kernels(plan(g)) == ["abs", "add", "neg", "sqrt"]
+    assert kernels(plan(g, TensorType(float32, (3, 3)))) == ["abs", "exp", "sqrt"]
+
+
 def test_shapes_that_do_not_fit_name_the_node() -> None:
     g = graph([Node("Add", ("x", "k"), ("y",), name="sum")], ["x"], ["y"], {"k": normal(3)})
     with pytest.raises(ValueError, match=r"Add 'sum' on \(float32\[4, 4\], float32\[3\]\)"):

@@ -23,7 +23,7 @@ from strandline.compiler.plan import (
 )
 from strandline.compiler.store import Store
 from strandline.onnx.graph import Constant, Graph, Node, ValueInfo
-from strandline.onnx.names import used
+from strandline.onnx.names import used, with_own_names
 from strandline.onnx.types import TensorType
 from strandline.ops.registry import Info, Op, find
 
@@ -101,15 +101,37 @@ class _Planner:
     def walk(self) -> None:
         """Decide for each node: folded, in the core, on the host, or later."""
         made_here: set[str] = set()
-        for node in self.graph.nodes:
+        self._walk(self.graph.nodes, made_here)
+        self.shown |= made_here
+
+    def _walk(self, nodes: Iterable[Node], made_here: set[str]) -> None:
+        for node in nodes:
             names = used(node)
-            if any(name in self.late or name in made_here for name in names):
+            branch = self._known_branch(node)
+            if branch is not None:
+                self._walk(branch, made_here)
+            elif any(name in self.late or name in made_here for name in names):
                 self.rest.append(node)
                 self.late.update(name for name in node.outputs if name)
-                continue
-            if not self._place(node, names):
+            elif not self._place(node, names):
                 made_here.update(name for name in node.outputs if name)
-        self.shown |= made_here
+
+    def _known_branch(self, node: Node) -> list[Node] | None:
+        """The nodes that an If stands for, when its condition is known."""
+        condition = self.builder.values.get(node.inputs[0]) if node.op == "If" else None
+        if condition is None or node.domain or condition.type.size != 1:
+            return None
+        chosen = "then_branch" if condition.flat()[0] else "else_branch"
+        body = node.attrs.get(chosen)
+        if not isinstance(body, Graph) or len(body.outputs) != len(node.outputs) or body.inputs:
+            return None
+        branch = with_own_names(body, f"{node.outputs[0]}/{chosen}/")
+        for name, constant in branch.constants.items():
+            self.builder.know(name, constant)
+            self.builder.folded.add(name)
+        given = zip(branch.outputs, node.outputs, strict=True)
+        ends = [Node("Identity", (info.name,), (name,)) for info, name in given if name]
+        return [*branch.nodes, *ends]
 
     def _place(self, node: Node, names: tuple[str, ...]) -> bool:
         """Whether the types of the node's outputs are known."""
