@@ -9,11 +9,12 @@ from typing import Any
 
 from strandline import core
 from strandline.compiler.arena import ALIGNMENT, Lifetime, assign
+from strandline.compiler.blame import WRONG, named
 from strandline.compiler.lower.registry import Instr, rule_for
 from strandline.compiler.store import Store, constant_of
 from strandline.onnx.graph import Constant, Node
 from strandline.onnx.types import DType, TensorType
-from strandline.ops.registry import Op
+from strandline.ops.registry import Op, UnsupportedOperator
 
 _ARENA, _CONSTANT, _INPUT, _OUTPUT = range(4)
 
@@ -122,7 +123,12 @@ class Builder:
         self.attrs = operator.attrs(node)
         self.opset = opset
         self._code = []
-        return self._code if rule(node, self) else None
+        try:
+            return self._code if rule(node, self) else None
+        except UnsupportedOperator:
+            raise
+        except WRONG as error:
+            raise named(error, node, map(self.types.get, node.inputs)) from error
 
     def _has_narrow_bytes(self, node: Node) -> bool:
         """Whether the node meets float8, int4 or their like: the kernels would take them for bytes."""

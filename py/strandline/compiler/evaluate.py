@@ -9,6 +9,7 @@ from typing import Any
 
 from strandline import core
 from strandline._lazy import np, numpy_loaded
+from strandline.compiler.blame import WRONG, named
 from strandline.compiler.builder import Builder
 from strandline.compiler.store import Store, constant_of
 from strandline.onnx.graph import Constant, Graph, Node
@@ -28,6 +29,9 @@ RANDOM = frozenset(
     }
 )
 """Operators that give another result every time."""
+
+
+_TOO_LARGE = 1 << 48
 
 
 def foldable(node: Node) -> bool:
@@ -88,12 +92,15 @@ def _literal(node: Node) -> Constant:
 def infer(node: Node, operator: Op, infos: Sequence[Info | None]) -> Sequence[TensorType] | None:
     """Output types, None where only a run can tell; ValueError names the node and its inputs."""
     try:
-        return operator.types(node, infos)
+        types = operator.types(node, infos)
+        for type_ in types or ():
+            if type_.nbytes >= _TOO_LARGE:
+                raise ValueError(f"{type_} is larger than any memory")
+        return types
     except UnsupportedOperator:
         raise
-    except ValueError as error:
-        given = ", ".join("none" if info is None else str(info.type) for info in infos)
-        raise ValueError(f"node {node} on ({given}): {error}") from error
+    except WRONG as error:
+        raise named(error, node, infos) from error
 
 
 def run_reference(
@@ -107,9 +114,8 @@ def run_reference(
         return operator.run(node, arrays, call)
     except UnsupportedOperator:
         raise
-    except (ValueError, IndexError, TypeError) as error:
-        given = ", ".join(map(_describe, arrays))
-        raise type(error)(f"node {node} on ({given}): {error}") from error
+    except WRONG as error:
+        raise named(error, node, arrays) from error
 
 
 def from_type(node: Node, type_: TensorType) -> Constant | None:
@@ -176,8 +182,3 @@ def _constant(type_: TensorType, data: memoryview, store: Store) -> Constant:
         return Constant(type_, data)
     texts = store.vocabulary.texts
     return Constant(type_, memoryview(b""), tuple(texts[code] for code in data.cast("i")))
-
-
-def _describe(value: Any) -> str:
-    dtype = getattr(value, "dtype", None)
-    return f"{dtype}{list(value.shape)}" if dtype is not None else type(value).__name__
