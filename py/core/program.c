@@ -234,12 +234,12 @@ void sl_program_free(sl_program *program) {
 static bool bind(sl_program *program, int side, const sl_buffer *buffers, size_t n,
                  char error[SL_ERROR_BYTES]) {
     const char *what = side ? "output" : "input";
-    if (n != program->n_required[side]) {
+    if (n < program->n_required[side]) { /* more may come: what is empty is never touched */
         snprintf(error, SL_ERROR_BYTES, "the program has %zu %ss, %zu were given",
                  program->n_required[side], what, n);
         return false;
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < program->n_required[side]; i++) {
         if ((uint64_t)program->required[side][i] > buffers[i].bytes) {
             snprintf(error, SL_ERROR_BYTES, "%s %zu has %zu bytes, the program needs %lld", what, i,
                      buffers[i].bytes, (long long)program->required[side][i]);

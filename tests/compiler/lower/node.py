@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+import strandline.compiler.fused  # noqa: F401 - registers the fused operators
 from strandline.compiler.builder import Builder
 from strandline.compiler.evaluate import constant_of_array, infer, run_reference
 from strandline.compiler.store import LocalStrings, Store
@@ -75,9 +76,7 @@ def both(
     made = [name for name in dict.fromkeys(roots) if name not in fed and name not in builder.values]
     results = {name: _empty(builder.types[name]) for name in made}
     program, _ = builder.assemble(code, fed, made)
-    used = {n for instr in code for n in map(builder.root, (*instr.inputs, *instr.outputs)) if n}
-    n_in = max((i + 1 for i, name in enumerate(fed) if name in used), default=0)
-    program.run(buffers[:n_in], [results[name] for name in made])
+    program.run(buffers, [results[name] for name in made])
     for name, buffer in zip(fed, buffers, strict=True):
         results[name] = np.frombuffer(buffer, _raw(builder.types[name]))
     for name in roots:
@@ -94,7 +93,7 @@ def both(
         else:
             flat = flat.view(type_.dtype.numpy) if flat.dtype != type_.dtype.numpy else flat
         ours.append(flat.reshape(type_.shape))
-    return ours, list(run_reference(node, operator, list(arrays)))
+    return ours, list(run_reference(node, operator, list(arrays))[:outputs])
 
 
 def _raw(type_: TensorType) -> Any:
