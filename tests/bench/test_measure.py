@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strandline.bench.measure import Timing, calls_per_round, interleave
-from strandline.bench.results import CaseResult, duration, geometric_mean, markdown, to_json
+from strandline.bench.results import (
+    CaseResult,
+    document,
+    duration,
+    geometric_mean,
+    markdown,
+    to_json,
+)
 
 
 class Scripted:
@@ -87,6 +94,7 @@ def test_table_gives_ratios_means_and_failures() -> None:
     result = to_json(cases, [], "strandline bench", about)
     assert result["cases"][0]["ratios"]["relaxed/onnxruntime-web"] == pytest.approx(2)
     table = markdown(result)
+    assert document(result, "bench.svg").count("bench.svg") == 1
     assert "4.00×" in table
     assert "**2.00×**" in table, "the geometric mean of 4 and 1"
     assert "- b, onnxruntime-web: no kernel" in table

@@ -126,8 +126,25 @@ def geometric_mean(values: Sequence[float]) -> float:
     return math.exp(statistics.fmean(math.log(v) for v in values))
 
 
+INTRODUCTION = """# Benchmarks
+
+Every runner computes the same outputs from the same inputs, one thread each. They take turns within one run, so that a slow
+moment of the machine hits all of them; compare columns, not runs. *WASM* is this engine in Pyodide, called from Python in the
+worker that holds it, in two builds of the same sources; *onnxruntime-web* is npm's WASM build in the same browser,
+called from JavaScript in its worker. *native* is this engine in CPython, *native onnxruntime* its CPU provider.
+"""
+
+
+def document(result: Mapping[str, Any], picture: str | None = None) -> str:
+    """`docs/benchmarks.md`: what is compared, the picture, the tables."""
+    parts = [INTRODUCTION]
+    if picture:
+        parts.append(f"![Time per call, by case and runner]({picture})\n")
+    return "\n".join([*parts, markdown(result)])
+
+
 def markdown(result: Mapping[str, Any]) -> str:
-    """The tables of `docs/benchmarks.md`."""
+    """The tables: time per call and ratios, deviations, cold start."""
     runners = [r for r in RUNNERS if any(r in c["runners"] for c in result["cases"])]
     best = "relaxed" if "relaxed" in runners else "simd128"
     pairs = [(best, "native"), (best, "onnxruntime-web"), ("native", "onnxruntime")]

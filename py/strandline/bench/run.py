@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -19,7 +20,14 @@ from strandline.bench.errors import BenchError
 from strandline.bench.host import static_host
 from strandline.bench.measure import Runner, interleave
 from strandline.bench.native import Native, OnnxRuntime
-from strandline.bench.results import CaseResult, ColdStart, machine, markdown, to_json
+from strandline.bench.results import (
+    CaseResult,
+    ColdStart,
+    document,
+    machine,
+    markdown,
+    to_json,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -78,14 +86,14 @@ def run(args: argparse.Namespace) -> int:
         return 2
     if args.json:
         args.json.write_text(json.dumps(result, indent=1) + "\n")
-    table = markdown(result)
     if args.markdown:
-        args.markdown.write_text(table)
+        picture = os.path.relpath(args.svg, args.markdown.parent) if args.svg else None
+        args.markdown.write_text(document(result, picture))
     if args.svg:
         from strandline.bench.plot import svg
 
         svg(result, args.svg)
-    print(table)
+    print(markdown(result))
     return 0
 
 
