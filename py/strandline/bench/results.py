@@ -128,10 +128,12 @@ def geometric_mean(values: Sequence[float]) -> float:
 
 INTRODUCTION = """# Benchmarks
 
-Every runner computes the same outputs from the same inputs, one thread each. They take turns within one run, so that a slow
-moment of the machine hits all of them; compare columns, not runs. *WASM* is this engine in Pyodide, called from Python in the
-worker that holds it, in two builds of the same sources; *onnxruntime-web* is npm's WASM build in the same browser,
-called from JavaScript in its worker. *native* is this engine in CPython, *native onnxruntime* its CPU provider.
+Every runner computes the same outputs from the same inputs, one thread each. They take turns within
+one run, so that a slow moment of the machine hits all of them: compare columns, not runs.
+
+*WASM* is this engine in Pyodide, called from Python in the worker that holds it, in two builds of the
+same sources; *onnxruntime-web* is npm's WASM build in the same browser, called from JavaScript in its
+worker. *native* is this engine in CPython, *native onnxruntime* its CPU provider.
 """
 
 
