@@ -11,7 +11,9 @@ import pytest
 from onnx import helper
 
 from strandline import FeedError, ModelError, Session, UnsupportedOperator, core
+from strandline.compiler.plan import CoreStep, Plan
 from strandline.onnx.types import TensorType, float32
+from strandline.runtime.engine import PlanCache
 from tests.runtime.models import assert_close, expected, model, tensor
 
 BACKENDS = ["core", "reference"]
@@ -291,6 +293,31 @@ class TestPlans:
         for rows in [*range(1, 101), *range(90, 101)]:
             session.run({"x": np.ones((rows, 3), np.float32)})
         assert len(session._engine.plans) == 64
+
+    def test_dropped_plans_are_let_go(self) -> None:
+        session = Session(affine())
+        for rows in range(1, 201):
+            session.run({"x": np.ones((rows, 3), np.float32)})
+            assert len(session._prepared) <= 2 * 64
+
+    def test_arenas_do_not_add_up(self) -> None:
+        cache = PlanCache(most=10, most_bytes=100)
+
+        def plan(arena_bytes: int) -> Plan:
+            step = CoreStep(core.Program(b"", b"", (), 0), (), (), (), (), arena_bytes)
+            return Plan(0, 0, (step,), ())
+
+        for key in range(5):
+            cache.get(key, lambda: plan(40))
+        assert len(cache) == 2
+        big = cache.get("big", lambda: plan(1000))
+        assert len(cache) == 1 and cache.get("big", lambda: plan(0)) is big
+
+    def test_no_inputs(self) -> None:
+        data = model([node("Neg", ["k"], ["y"])], [], [tensor("y")], {"k": X})
+        session = Session(data)
+        for _ in range(2):
+            np.testing.assert_array_equal(session.run({})["y"], -X)
 
     def test_needs_numpy(self) -> None:
         assert not Session(affine()).needs_numpy()

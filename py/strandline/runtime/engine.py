@@ -36,6 +36,8 @@ class PlanCache:
         self._most = most
         self._most_bytes = most_bytes
         self._bytes = 0
+        self.dropped = 0
+        """How many plans had to go so far."""
 
     def __len__(self) -> int:
         return len(self._plans)
@@ -52,6 +54,7 @@ class PlanCache:
             len(self._plans) > self._most or self._bytes > self._most_bytes
         ):
             self._bytes -= self._plans.popitem(last=False)[1].arena_bytes
+            self.dropped += 1
         return plan
 
 

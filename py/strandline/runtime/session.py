@@ -21,8 +21,6 @@ from strandline.runtime.values import to_result
 
 Backend = Literal["core", "reference"]
 
-_PREPARED_KEPT = 64
-
 
 class Session:
     """A model, ready to run.
@@ -149,11 +147,12 @@ class Session:
         self, engine: Engine, types: tuple[TensorType | None, ...], feeds: Mapping[str, Any]
     ) -> OneCall | None:
         """Remember a plan that is one call of the core; None when it is more."""
+        dropped = engine.plans.dropped
         call = OneCall.of(engine.plan(types), engine.store.vocabulary)
+        if engine.plans.dropped > dropped:
+            self._prepared.clear()  # which would keep the dropped plans' memory
         if call is None:
             return None
-        if len(self._prepared) >= _PREPARED_KEPT:
-            self._prepared.clear()
         self._prepared[types] = call
         key: list[Any] = []
         for name, type_, is_text in zip(self._input_names, types, self._texts, strict=True):
