@@ -107,7 +107,9 @@ def pack(
     progress(f"predicting the {rows} rows of {reference}")
     pipeline = Pipeline(draft, read)
     draft = replace(draft, outputs=_outputs(pipeline, columns, classes_of(graph)))
-    predictions = Pipeline(draft, read).predict(columns)
+    pipeline = Pipeline(draft, read)
+    predictions = pipeline.predict(columns)
+    pipeline.predict({f.name: columns[f.name][:1] for f in draft.features})
     frozen = _reference(draft, columns, predictions)
     files[REFERENCE] = frozen.to_json().encode()
     numpy_reason = _numpy_reason(pipeline, source)
@@ -224,7 +226,8 @@ def _described(feature: Feature, column: Sequence[Any], reference: Reference) ->
 
 
 def _numpy_reason(pipeline: Pipeline, source: bytes | None) -> str | None:
-    if pipeline.session.needs_numpy():
+    """Why the page needs NumPy, judged by the plans that the reference and a single row took."""
+    if pipeline.session.needed_numpy:
         return "an operator of the model has no kernel of its own for these shapes"
     if source is not None and imports_numpy(source):
         return "the preprocess module imports it"

@@ -38,6 +38,8 @@ class PlanCache:
         self._bytes = 0
         self.dropped = 0
         """How many plans had to go so far."""
+        self.needed_numpy = False
+        """Whether any plan so far has a step that is NumPy's."""
 
     def __len__(self) -> int:
         return len(self._plans)
@@ -49,6 +51,7 @@ class PlanCache:
             self._plans.move_to_end(key)
             return plan
         plan = self._plans[key] = make()
+        self.needed_numpy |= plan.needs_numpy
         self._bytes += plan.arena_bytes
         while len(self._plans) > 1 and (
             len(self._plans) > self._most or self._bytes > self._most_bytes

@@ -183,6 +183,13 @@ class Session:
             return True
         return bool(self._engine.store.folded_by_numpy)
 
+    @property
+    def needed_numpy(self) -> bool:
+        """Whether any run so far used NumPy, on whatever shapes it was."""
+        if self._engine is None:
+            return True
+        return self._engine.plans.needed_numpy or bool(self._engine.store.folded_by_numpy)
+
     def explain(self, types: Sequence[TensorType] | None = None) -> str:
         """The plan for inputs of these types (default: every unknown size 1) in words."""
         if self._engine is None:
