@@ -16,6 +16,19 @@ from strandline.onnx.graph import Constant, Node
 from strandline.onnx.types import DType, TensorType
 from strandline.ops.registry import Op, UnsupportedOperator
 
+ELEMENTWISE = frozenset(
+    {
+        "neg", "abs", "sign", "relu", "clip", "sqrt", "reciprocal", "floor", "ceil", "round",
+        "exp", "log", "tanh", "sigmoid", "erf", "softplus", "softsign", "leaky_relu", "elu",
+        "selu", "celu", "hard_sigmoid", "hard_swish", "gelu", "gelu_tanh", "mish", "swish",
+        "thresholded_relu", "shrink", "sin", "cos", "tan", "asin", "acos", "atan", "sinh",
+        "cosh", "asinh", "acosh", "atanh", "not", "bit_not", "add", "sub", "mul", "div", "min",
+        "max", "pow", "mod", "fmod", "prelu", "and", "or", "xor", "shift_left", "shift_right",
+    }
+)  # fmt: skip
+"""Kernels that read an element of each operand before they write the same element of the output, so
+that an operand of the output's size may be overwritten."""
+
 _ARENA, _CONSTANT, _INPUT, _OUTPUT = range(4)
 
 
@@ -179,13 +192,39 @@ class Builder:
             )
             words.extend(operands)
             words.extend(map(_word, instr.params))
+        taken = self._taken_over(code, span)
         lives = [Lifetime(self.types[name].nbytes, *ends) for name, ends in span.items()]
         offsets, arena_bytes = assign(lives)
         starts = dict(zip(span, offsets, strict=True))
+        starts.update((name, starts[other]) for name, other in taken.items())
         for number, base in enumerate(bases):
             table[4 * number + 2] += starts.get(base, 0)
         program = core.Program(table.tobytes(), words.tobytes(), constants, arena_bytes)
         return program, arena_bytes
+
+    def _taken_over(self, code: Sequence[Instr], span: dict[str, list[int]]) -> dict[str, str]:
+        """Outputs of elementwise kernels that take over the memory of an operand used there last.
+
+        They leave `span` (first and last use of each base in the arena) for the operand's own.
+        """
+        taken: dict[str, str] = {}
+        for at, instr in enumerate(code):
+            if instr.op not in ELEMENTWISE:
+                continue
+            output = self.root(instr.outputs[0])
+            life = span.get(output)
+            if life is None or life[0] != at:
+                continue
+            for name in map(self.root, instr.inputs):
+                first = taken.get(name, name)
+                before = span.get(first)
+                same_size = self.types[name].nbytes == self.types[output].nbytes
+                if before is not None and before[1] == at and same_size and name != output:
+                    before[1] = life[1]
+                    taken[output] = first
+                    del span[output]
+                    break
+        return taken
 
     def _fresh(self, kind: str) -> str:
         self._made += 1
