@@ -69,23 +69,18 @@ static inline int sl_itemsize(int64_t format) {
     switch (format) {
     case '?':
     case 'b':
-    case 'B':
-        return 1;
+    case 'B': return 1;
     case 'h':
     case 'H':
     case 'e':
-    case 'w':
-        return 2;
+    case 'w': return 2;
     case 'i':
     case 'I':
-    case 'f':
-        return 4;
+    case 'f': return 4;
     case 'q':
     case 'Q':
-    case 'd':
-        return 8;
-    default:
-        return 0;
+    case 'd': return 8;
+    default: return 0;
     }
 }
 

@@ -62,8 +62,7 @@ static const char *check_tensors(const tensor *tensors, size_t n, const sl_buffe
             SL_TRY(t->index < 65536, "a tensor has an impossible input or output index");
             SL_TRY(t->offset % 8 == 0, "an input's or output's tensor is not aligned");
             break;
-        default:
-            return "a tensor has an unknown kind";
+        default: return "a tensor has an unknown kind";
         }
     }
     return NULL;

@@ -99,30 +99,18 @@ static int tensor_getbuffer(tensor *self, Py_buffer *view, int flags) {
 
 static const char *dtype_name(char format) {
     switch (format) {
-    case '?':
-        return "bool";
-    case 'b':
-        return "int8";
-    case 'B':
-        return "uint8";
-    case 'h':
-        return "int16";
-    case 'H':
-        return "uint16";
-    case 'i':
-        return "int32";
-    case 'I':
-        return "uint32";
-    case 'q':
-        return "int64";
-    case 'Q':
-        return "uint64";
-    case 'e':
-        return "float16";
-    case 'f':
-        return "float32";
-    default:
-        return "float64";
+    case '?': return "bool";
+    case 'b': return "int8";
+    case 'B': return "uint8";
+    case 'h': return "int16";
+    case 'H': return "uint16";
+    case 'i': return "int32";
+    case 'I': return "uint32";
+    case 'q': return "int64";
+    case 'Q': return "uint64";
+    case 'e': return "float16";
+    case 'f': return "float32";
+    default: return "float64";
     }
 }
 
@@ -134,28 +122,17 @@ static PyObject *element(const char *at, char format) {
         return make(v);                                                                            \
     }
     switch (format) {
-    case '?':
-        return PyBool_FromLong(*at != 0);
-    case 'b':
-        READ(int8_t, PyLong_FromLong)
-    case 'B':
-        READ(uint8_t, PyLong_FromLong)
-    case 'h':
-        READ(int16_t, PyLong_FromLong)
-    case 'H':
-        READ(uint16_t, PyLong_FromLong)
-    case 'i':
-        READ(int32_t, PyLong_FromLong)
-    case 'I':
-        READ(uint32_t, PyLong_FromUnsignedLong)
-    case 'q':
-        READ(int64_t, PyLong_FromLongLong)
-    case 'Q':
-        READ(uint64_t, PyLong_FromUnsignedLongLong)
-    case 'f':
-        READ(float, PyFloat_FromDouble)
-    case 'd':
-        READ(double, PyFloat_FromDouble)
+    case '?': return PyBool_FromLong(*at != 0);
+    case 'b': READ(int8_t, PyLong_FromLong)
+    case 'B': READ(uint8_t, PyLong_FromLong)
+    case 'h': READ(int16_t, PyLong_FromLong)
+    case 'H': READ(uint16_t, PyLong_FromLong)
+    case 'i': READ(int32_t, PyLong_FromLong)
+    case 'I': READ(uint32_t, PyLong_FromUnsignedLong)
+    case 'q': READ(int64_t, PyLong_FromLongLong)
+    case 'Q': READ(uint64_t, PyLong_FromUnsignedLongLong)
+    case 'f': READ(float, PyFloat_FromDouble)
+    case 'd': READ(double, PyFloat_FromDouble)
     default: {
         uint16_t half;
         memcpy(&half, at, sizeof half);

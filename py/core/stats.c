@@ -158,28 +158,20 @@ void sl_tally_add(sl_tally *tally, const double *values, size_t n, const double 
 
 size_t sl_format_size(char format) {
     switch (format) {
-    case 'd':
-        return sizeof(double);
-    case 'f':
-        return sizeof(float);
+    case 'd': return sizeof(double);
+    case 'f': return sizeof(float);
     case 'b':
     case 'B':
-    case '?':
-        return 1;
+    case '?': return 1;
     case 'h':
-    case 'H':
-        return sizeof(short);
+    case 'H': return sizeof(short);
     case 'i':
-    case 'I':
-        return sizeof(int);
+    case 'I': return sizeof(int);
     case 'l':
-    case 'L':
-        return sizeof(long);
+    case 'L': return sizeof(long);
     case 'q':
-    case 'Q':
-        return sizeof(long long);
-    default:
-        return 0;
+    case 'Q': return sizeof(long long);
+    default: return 0;
     }
 }
 
@@ -193,34 +185,20 @@ size_t sl_format_size(char format) {
 
 bool sl_load_doubles(char format, const char *source, ptrdiff_t stride, size_t n, double *out) {
     switch (format) {
-    case 'd':
-        LOAD(double);
-    case 'f':
-        LOAD(float);
-    case 'b':
-        LOAD(signed char);
-    case 'B':
-        LOAD(unsigned char);
-    case '?':
-        LOAD(unsigned char);
-    case 'h':
-        LOAD(short);
-    case 'H':
-        LOAD(unsigned short);
-    case 'i':
-        LOAD(int);
-    case 'I':
-        LOAD(unsigned int);
-    case 'l':
-        LOAD(long);
-    case 'L':
-        LOAD(unsigned long);
-    case 'q':
-        LOAD(long long);
-    case 'Q':
-        LOAD(unsigned long long);
-    default:
-        return false;
+    case 'd': LOAD(double);
+    case 'f': LOAD(float);
+    case 'b': LOAD(signed char);
+    case 'B': LOAD(unsigned char);
+    case '?': LOAD(unsigned char);
+    case 'h': LOAD(short);
+    case 'H': LOAD(unsigned short);
+    case 'i': LOAD(int);
+    case 'I': LOAD(unsigned int);
+    case 'l': LOAD(long);
+    case 'L': LOAD(unsigned long);
+    case 'q': LOAD(long long);
+    case 'Q': LOAD(unsigned long long);
+    default: return false;
     }
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -41,6 +42,10 @@ __all__ = [
     "tally",
     "words",
 ]
+
+
+if "STRANDLINE_ISA" in os.environ:
+    set_isa(os.environ["STRANDLINE_ISA"])
 
 
 # --- kernels -------------------------------------------------------------------------------------

@@ -127,32 +127,19 @@ static double floored_mod(double v, double w) {
     static void name(int op, const void *a, const void *b, void *out, size_t n, ptrdiff_t sa,      \
                      ptrdiff_t sb) {                                                               \
         switch (op) {                                                                              \
-        case ADD:                                                                                  \
-            ROW(type, type, v + w)                                                                 \
-        case SUB:                                                                                  \
-            ROW(type, type, v - w)                                                                 \
-        case MUL:                                                                                  \
-            ROW(type, type, v * w)                                                                 \
-        case DIV:                                                                                  \
-            ROW(type, type, v / w)                                                                 \
-        case MIN:                                                                                  \
-            ROW(type, type, v < w || v != v ? v : w)                                               \
-        case MAX:                                                                                  \
-            ROW(type, type, v > w || v != v ? v : w)                                               \
-        case PRELU:                                                                                \
-            ROW(type, type, v < 0 ? v * w : v)                                                     \
-        case POW:                                                                                  \
-            RARE_ROW(type, type, power(v, w))                                                      \
-        case FMOD:                                                                                 \
-            RARE_ROW(type, type, remainder(v, w))                                                  \
-        case MOD:                                                                                  \
-            RARE_ROW(type, type, floored_mod(v, w))                                                \
-        case EQUAL:                                                                                \
-            ROW(type, uint8_t, v == w)                                                             \
-        case LESS:                                                                                 \
-            ROW(type, uint8_t, v < w)                                                              \
-        case LESS_EQUAL:                                                                           \
-            ROW(type, uint8_t, v <= w)                                                             \
+        case ADD: ROW(type, type, v + w)                                                           \
+        case SUB: ROW(type, type, v - w)                                                           \
+        case MUL: ROW(type, type, v * w)                                                           \
+        case DIV: ROW(type, type, v / w)                                                           \
+        case MIN: ROW(type, type, v < w || v != v ? v : w)                                         \
+        case MAX: ROW(type, type, v > w || v != v ? v : w)                                         \
+        case PRELU: ROW(type, type, v < 0 ? v * w : v)                                             \
+        case POW: RARE_ROW(type, type, power(v, w))                                                \
+        case FMOD: RARE_ROW(type, type, remainder(v, w))                                           \
+        case MOD: RARE_ROW(type, type, floored_mod(v, w))                                          \
+        case EQUAL: ROW(type, uint8_t, v == w)                                                     \
+        case LESS: ROW(type, uint8_t, v < w)                                                       \
+        case LESS_EQUAL: ROW(type, uint8_t, v <= w)                                                \
         }                                                                                          \
     }
 REAL(row_f32, float, powf, fmodf)
@@ -190,42 +177,24 @@ static inline bool negative(int64_t v) {
                      ptrdiff_t sb) {                                                               \
         const unsigned bits = 8 * sizeof(type);                                                    \
         switch (op) {                                                                              \
-        case ADD:                                                                                  \
-            LOOP(type, type, (wide)v + (wide)w)                                                    \
-        case SUB:                                                                                  \
-            LOOP(type, type, (wide)v - (wide)w)                                                    \
-        case MUL:                                                                                  \
-            LOOP(type, type, (wide)v * (wide)w)                                                    \
-        case MIN:                                                                                  \
-            LOOP(type, type, v < w ? v : w)                                                        \
-        case MAX:                                                                                  \
-            LOOP(type, type, v > w ? v : w)                                                        \
-        case DIV:                                                                                  \
-            RARE_ROW(type, type, name##_div(v, w))                                                 \
-        case FMOD:                                                                                 \
-            RARE_ROW(type, type, name##_rem(v, w))                                                 \
-        case MOD:                                                                                  \
-            RARE_ROW(type, type, name##_mod(v, w))                                                 \
-        case POW:                                                                                  \
-            RARE_ROW(type, type, whole_power((int64_t)v, (int64_t)w, is_signed))                   \
-        case PRELU:                                                                                \
-            RARE_ROW(type, type, is_signed && negative(v) ? (wide)v * (wide)w : (wide)v)           \
-        case AND:                                                                                  \
-            RARE_ROW(type, type, v & w)                                                            \
-        case OR:                                                                                   \
-            RARE_ROW(type, type, v | w)                                                            \
-        case XOR:                                                                                  \
-            RARE_ROW(type, type, v ^ w)                                                            \
-        case SHIFT_LEFT:                                                                           \
-            RARE_ROW(type, type, (uint64_t)w < bits ? (wide)v << w : 0)                            \
-        case SHIFT_RIGHT:                                                                          \
-            RARE_ROW(type, type, (uint64_t)w < bits ? v >> w : 0)                                  \
-        case EQUAL:                                                                                \
-            LOOP(type, uint8_t, v == w)                                                            \
-        case LESS:                                                                                 \
-            LOOP(type, uint8_t, v < w)                                                             \
-        case LESS_EQUAL:                                                                           \
-            LOOP(type, uint8_t, v <= w)                                                            \
+        case ADD: LOOP(type, type, (wide)v + (wide)w)                                              \
+        case SUB: LOOP(type, type, (wide)v - (wide)w)                                              \
+        case MUL: LOOP(type, type, (wide)v * (wide)w)                                              \
+        case MIN: LOOP(type, type, v < w ? v : w)                                                  \
+        case MAX: LOOP(type, type, v > w ? v : w)                                                  \
+        case DIV: RARE_ROW(type, type, name##_div(v, w))                                           \
+        case FMOD: RARE_ROW(type, type, name##_rem(v, w))                                          \
+        case MOD: RARE_ROW(type, type, name##_mod(v, w))                                           \
+        case POW: RARE_ROW(type, type, whole_power((int64_t)v, (int64_t)w, is_signed))             \
+        case PRELU: RARE_ROW(type, type, is_signed && negative(v) ? (wide)v * (wide)w : (wide)v)   \
+        case AND: RARE_ROW(type, type, v & w)                                                      \
+        case OR: RARE_ROW(type, type, v | w)                                                       \
+        case XOR: RARE_ROW(type, type, v ^ w)                                                      \
+        case SHIFT_LEFT: RARE_ROW(type, type, (uint64_t)w < bits ? (wide)v << w : 0)               \
+        case SHIFT_RIGHT: RARE_ROW(type, type, (uint64_t)w < bits ? v >> w : 0)                    \
+        case EQUAL: LOOP(type, uint8_t, v == w)                                                    \
+        case LESS: LOOP(type, uint8_t, v < w)                                                      \
+        case LESS_EQUAL: LOOP(type, uint8_t, v <= w)                                               \
         }                                                                                          \
     }
 WHOLE(row_i8, int8_t, uint32_t, true, RARE_ROW)
@@ -239,26 +208,16 @@ WHOLE(row_u64, uint64_t, uint64_t, false, RARE_ROW)
 
 static row_fn *row_of(int64_t format) {
     switch (format) {
-    case 'f':
-        return row_f32;
-    case 'd':
-        return row_f64;
-    case 'b':
-        return row_i8;
-    case 'h':
-        return row_i16;
-    case 'H':
-        return row_u16;
-    case 'i':
-        return row_i32;
-    case 'I':
-        return row_u32;
-    case 'q':
-        return row_i64;
-    case 'Q':
-        return row_u64;
-    default:
-        return row_u8;
+    case 'f': return row_f32;
+    case 'd': return row_f64;
+    case 'b': return row_i8;
+    case 'h': return row_i16;
+    case 'H': return row_u16;
+    case 'i': return row_i32;
+    case 'I': return row_u32;
+    case 'q': return row_i64;
+    case 'Q': return row_u64;
+    default: return row_u8;
     }
 }
 
@@ -330,14 +289,10 @@ static const char *run_where(const sl_call *call) {
         const char *yes = (const char *)call->in[1] + w.at[1] * size;
         const char *no = (const char *)call->in[2] + w.at[2] * size;
         switch (size) {
-        case 1:
-            CHOOSE(uint8_t)
-        case 2:
-            CHOOSE(uint16_t)
-        case 4:
-            CHOOSE(uint32_t)
-        default:
-            CHOOSE(uint64_t)
+        case 1: CHOOSE(uint8_t)
+        case 2: CHOOSE(uint16_t)
+        case 4: CHOOSE(uint32_t)
+        default: CHOOSE(uint64_t)
         }
         out += n * (size_t)size;
     } while (sl_walk_next(&w));

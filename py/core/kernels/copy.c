@@ -44,14 +44,10 @@ static void copy_row(const char *source, char *target, int64_t n, int64_t from_s
         return;
     }
     switch (size) {
-    case 1:
-        COPY_ROW(uint8_t)
-    case 2:
-        COPY_ROW(uint16_t)
-    case 4:
-        COPY_ROW(uint32_t)
-    default:
-        COPY_ROW(uint64_t)
+    case 1: COPY_ROW(uint8_t)
+    case 2: COPY_ROW(uint16_t)
+    case 4: COPY_ROW(uint32_t)
+    default: COPY_ROW(uint64_t)
     }
 }
 
@@ -80,14 +76,10 @@ static void copy_tiles(const char *source, char *target, int64_t rows, int64_t c
                        int64_t from_row, int64_t from_col, int64_t to_row, int64_t to_col,
                        int64_t size) {
     switch (size) {
-    case 1:
-        COPY_TILES(uint8_t)
-    case 2:
-        COPY_TILES(uint16_t)
-    case 4:
-        COPY_TILES(uint32_t)
-    default:
-        COPY_TILES(uint64_t)
+    case 1: COPY_TILES(uint8_t)
+    case 2: COPY_TILES(uint16_t)
+    case 4: COPY_TILES(uint32_t)
+    default: COPY_TILES(uint64_t)
     }
 }
 

@@ -33,14 +33,9 @@ static const char *run_gather(const sl_call *call) {
             if (index < 0 || index >= size) return out_of_range;
             const char *from = source + (size_t)index * after;
             switch (after) {
-            case 4:
-                memcpy(target, from, 4);
-                break;
-            case 8:
-                memcpy(target, from, 8);
-                break;
-            default:
-                memcpy(target, from, after);
+            case 4: memcpy(target, from, 4); break;
+            case 8: memcpy(target, from, 8); break;
+            default: memcpy(target, from, after);
             }
         }
     }

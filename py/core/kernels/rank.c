@@ -51,26 +51,16 @@ static const char *run_arg(const sl_call *call) {
     int64_t *out = call->out[0];
     if (sl_size3(before, n, after) == 0) return NULL;
     switch (p[FORMAT]) {
-    case 'f':
-        ARG(float)
-    case 'd':
-        ARG(double)
-    case 'b':
-        ARG(int8_t)
-    case 'h':
-        ARG(int16_t)
-    case 'i':
-        ARG(int32_t)
-    case 'q':
-        ARG(int64_t)
-    case 'B':
-        ARG(uint8_t)
-    case 'H':
-        ARG(uint16_t)
-    case 'I':
-        ARG(uint32_t)
-    default:
-        ARG(uint64_t)
+    case 'f': ARG(float)
+    case 'd': ARG(double)
+    case 'b': ARG(int8_t)
+    case 'h': ARG(int16_t)
+    case 'i': ARG(int32_t)
+    case 'q': ARG(int64_t)
+    case 'B': ARG(uint8_t)
+    case 'H': ARG(uint16_t)
+    case 'I': ARG(uint32_t)
+    default: ARG(uint64_t)
     }
     return NULL;
 }
@@ -158,14 +148,10 @@ static const char *run_top_k(const sl_call *call) {
     int64_t *at = call->out[1];
     if (sl_size3(before, k, after) == 0) return NULL;
     switch (p[FORMAT]) {
-    case 'f':
-        EACH_LINE(top_f32, float)
-    case 'd':
-        EACH_LINE(top_f64, double)
-    case 'i':
-        EACH_LINE(top_i32, int32_t)
-    default:
-        EACH_LINE(top_i64, int64_t)
+    case 'f': EACH_LINE(top_f32, float)
+    case 'd': EACH_LINE(top_f64, double)
+    case 'i': EACH_LINE(top_i32, int32_t)
+    default: EACH_LINE(top_i64, int64_t)
     }
     return NULL;
 }
@@ -313,15 +299,11 @@ static const char *run_cumsum(const sl_call *call) {
     const int64_t *p = call->p, before = p[BEFORE], n = p[COUNT], after = p[AFTER];
     if (sl_size3(before, n, after) == 0) return NULL;
     switch (p[FORMAT]) {
-    case 'f':
-        CUMSUM(float)
-    case 'd':
-        CUMSUM(double)
+    case 'f': CUMSUM(float)
+    case 'd': CUMSUM(double)
     case 'i':
-    case 'I':
-        CUMSUM(uint32_t)
-    default:
-        CUMSUM(uint64_t)
+    case 'I': CUMSUM(uint32_t)
+    default: CUMSUM(uint64_t)
     }
     return NULL;
 }

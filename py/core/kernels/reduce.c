@@ -61,21 +61,14 @@ static const char *check_reduce(const sl_args *a) {
         typedef type number;                                                                       \
         typedef accumulator wide;                                                                  \
         switch (op) {                                                                              \
-        case MAX:                                                                                  \
-            FOLD(v > t || v != v ? v : t)                                                          \
-        case MIN:                                                                                  \
-            FOLD(v < t || v != v ? v : t)                                                          \
-        case PROD:                                                                                 \
-            FOLD(times(t, v))                                                                      \
-        case L1:                                                                                   \
-            FOLD(plus(t, magnitude(v)))                                                            \
+        case MAX: FOLD(v > t || v != v ? v : t)                                                    \
+        case MIN: FOLD(v < t || v != v ? v : t)                                                    \
+        case PROD: FOLD(times(t, v))                                                               \
+        case L1: FOLD(plus(t, magnitude(v)))                                                       \
         case L2:                                                                                   \
-        case SUM_SQUARE:                                                                           \
-            FOLD(plus(t, times(v, v)))                                                             \
-        case LOG_SUM_EXP:                                                                          \
-            FOLD(plus(t, (wide)exp((double)(v - top[j]))))                                         \
-        default:                                                                                   \
-            FOLD(plus(t, v))                                                                       \
+        case SUM_SQUARE: FOLD(plus(t, times(v, v)))                                                \
+        case LOG_SUM_EXP: FOLD(plus(t, (wide)exp((double)(v - top[j]))))                           \
+        default: FOLD(plus(t, v))                                                                  \
         }                                                                                          \
     }
 
@@ -127,17 +120,12 @@ static void fold_row(int op, const float *x, size_t n, double *acc) {
         break;                                                                                     \
     }
         switch (op) {
-        case MAX:
-            STEP(vf_max(t, v))
-        case MIN:
-            STEP(vf_min(t, v))
-        case L1:
-            STEP(t + vf_abs(v))
+        case MAX: STEP(vf_max(t, v))
+        case MIN: STEP(vf_min(t, v))
+        case L1: STEP(t + vf_abs(v))
         case L2:
-        case SUM_SQUARE:
-            STEP(t + v * v)
-        default:
-            STEP(t + v)
+        case SUM_SQUARE: STEP(t + v * v)
+        default: STEP(t + v)
         }
 #undef STEP
         float lanes[2 * VF];
@@ -202,44 +190,31 @@ static void fold_reals(int op, const float *x, int64_t width, int64_t across, in
 
 static double finish_real(int op, double total, double top, int64_t count) {
     switch (op) {
-    case MEAN:
-        return total / (double)count;
-    case L2:
-        return sqrt(total);
-    case LOG_SUM:
-        return log(total);
-    case LOG_SUM_EXP:
-        return log(total) + top;
-    default:
-        return total;
+    case MEAN: return total / (double)count;
+    case L2: return sqrt(total);
+    case LOG_SUM: return log(total);
+    case LOG_SUM_EXP: return log(total) + top;
+    default: return total;
     }
 }
 
 static int64_t finish_whole(int op, int64_t total, int64_t top, int64_t count) {
     (void)top;
     switch (op) {
-    case MEAN:
-        return count ? total / count : 0;
-    case L2:
-        return (int64_t)sqrt((double)total);
-    case LOG_SUM:
-        return (int64_t)log((double)total);
-    default:
-        return total;
+    case MEAN: return count ? total / count : 0;
+    case L2: return (int64_t)sqrt((double)total);
+    case LOG_SUM: return (int64_t)log((double)total);
+    default: return total;
     }
 }
 
 static uint64_t finish_bits(int op, uint64_t total, uint64_t top, int64_t count) {
     (void)top;
     switch (op) {
-    case MEAN:
-        return count ? total / (uint64_t)count : 0;
-    case L2:
-        return (uint64_t)sqrt((double)total);
-    case LOG_SUM:
-        return (uint64_t)log((double)total);
-    default:
-        return total;
+    case MEAN: return count ? total / (uint64_t)count : 0;
+    case L2: return (uint64_t)sqrt((double)total);
+    case LOG_SUM: return (uint64_t)log((double)total);
+    default: return total;
     }
 }
 
@@ -267,35 +242,16 @@ BITS_KIND(reduce_u64, uint64_t, UINT64_MAX)
 static const char *run_reduce(const sl_call *call) {
     const int op = call->kernel->variant;
     switch (call->p[FORMAT]) {
-    case 'f':
-        reduce_f32(op, call);
-        break;
-    case 'd':
-        reduce_f64(op, call);
-        break;
-    case 'b':
-        reduce_i8(op, call);
-        break;
-    case 'h':
-        reduce_i16(op, call);
-        break;
-    case 'i':
-        reduce_i32(op, call);
-        break;
-    case 'q':
-        reduce_i64(op, call);
-        break;
-    case 'B':
-        reduce_u8(op, call);
-        break;
-    case 'H':
-        reduce_u16(op, call);
-        break;
-    case 'I':
-        reduce_u32(op, call);
-        break;
-    default:
-        reduce_u64(op, call);
+    case 'f': reduce_f32(op, call); break;
+    case 'd': reduce_f64(op, call); break;
+    case 'b': reduce_i8(op, call); break;
+    case 'h': reduce_i16(op, call); break;
+    case 'i': reduce_i32(op, call); break;
+    case 'q': reduce_i64(op, call); break;
+    case 'B': reduce_u8(op, call); break;
+    case 'H': reduce_u16(op, call); break;
+    case 'I': reduce_u32(op, call); break;
+    default: reduce_u64(op, call);
     }
     return NULL;
 }
