@@ -70,12 +70,31 @@ static PyObject *read_varints(PyObject *module, PyObject *args) {
     return result;
 }
 
+/* Programs copy constants that lie between boundaries; whoever makes several over the same ones
+ * lets them share one copy. */
+static PyObject *aligned(PyObject *module, PyObject *buffer) {
+    Py_buffer in;
+    if (PyObject_GetBuffer(buffer, &in, PyBUF_C_CONTIGUOUS) < 0) return NULL;
+    PyObject *result = NULL;
+    if ((uintptr_t)in.buf % 8 == 0) {
+        result = Py_NewRef(buffer);
+    } else {
+        int64_t size = in.len;
+        void *data;
+        result = sl_tensor_new(module, 'B', 1, &size, &data);
+        if (result) memcpy(data, in.buf, (size_t)in.len);
+    }
+    PyBuffer_Release(&in);
+    return result;
+}
+
 static PyMethodDef methods[] = {
     {"isa", isa, METH_NOARGS, "The instruction set in force."},
     {"isas", isas, METH_NOARGS, "The instruction sets that this build and this processor share."},
     {"set_isa", set_isa, METH_VARARGS, "Choose the instruction set of programs made from now on."},
     {"panel_width", panel_width, METH_NOARGS, "Columns in a panel of pack_b_f32's output."},
     {"read_varints", read_varints, METH_VARARGS, "Packed protobuf varints as an int64 Tensor."},
+    {"aligned", aligned, METH_O, "The buffer itself, or a copy that is aligned for programs."},
     {"flatten_forest", (PyCFunction)(void (*)(void))sl_flatten_forest, METH_VARARGS | METH_KEYWORDS,
      "A model's lists of tree nodes as the tensors that the forest kernels walk."},
     SL_STATS_METHODS,
