@@ -1,5 +1,6 @@
 /* From raw class scores to labels and probabilities, as the classifiers of ONNX-ML share them. */
 #include "kernel.h"
+#include "softmax.h"
 #include "vmath.h"
 
 enum { NONE, LOGISTIC, SOFTMAX, SOFTMAX_ZERO, PROBIT, TRANSFORMS };
@@ -15,10 +16,6 @@ static float exp1(float x) {
 static float log1(float x) {
     return lane(vf_log(vf_set(x)));
 }
-static float logistic(float x) {
-    return lane(vf_sigmoid(vf_set(x)));
-}
-
 /* Winitzki's approximation of sqrt(2) erf^-1(2 x - 1) with a = 0.147, the one the field's runtimes
  * use (relative error 2e-3). */
 static float probit(float x) {
@@ -28,14 +25,12 @@ static float probit(float x) {
     return 1.41421356f * (y < 0 ? -size : size);
 }
 
-/* The softmax of a row; with `zeros`, over its scores that are not (almost) zero. */
-static void softmax_row(const float *from, float *to, int64_t n, bool zeros) {
-    float top = from[0], total = 0;
-    for (int64_t i = 1; i < n; i++)
-        top = from[i] > top ? from[i] : top;
-    const float rest = zeros ? exp1(-top) : 0;
+/* The softmax over the scores of a row that are not (almost) zero. */
+static void softmax_zero(const float *from, float *to, int64_t n) {
+    const float top = highest_of(from, (size_t)n), rest = exp1(-top);
+    float total = 0;
     for (int64_t i = 0; i < n; i++) {
-        const bool counts = !zeros || from[i] > 1e-7f || from[i] < -1e-7f;
+        const bool counts = from[i] > 1e-7f || from[i] < -1e-7f;
         to[i] = counts ? exp1(from[i] - top) : from[i] * rest;
         total += to[i];
     }
@@ -57,13 +52,26 @@ static const char *run_transform(const sl_call *call) {
     const int64_t *p = call->p, classes = p[1];
     const float *from = call->in[0];
     float *to = call->out[0];
-    if (p[2] == SOFTMAX || p[2] == SOFTMAX_ZERO) {
-        for (int64_t row = 0; row < p[0] && classes; row++, from += classes, to += classes)
-            softmax_row(from, to, classes, p[2] == SOFTMAX_ZERO);
-        return NULL;
+    const size_t cells = (size_t)(p[0] * classes);
+    if (cells == 0) return NULL;
+    switch (p[2]) {
+    case SOFTMAX: softmax_rows(from, to, (size_t)p[0], (size_t)classes, false); break;
+    case SOFTMAX_ZERO:
+        for (int64_t row = 0; row < p[0]; row++)
+            softmax_zero(from + row * classes, to + row * classes, classes);
+        break;
+    case LOGISTIC:
+        for (size_t i = 0; i < cells; i += VF) {
+            const size_t count = cells - i < VF ? cells - i : VF;
+            vf_store_first(to + i, vf_sigmoid(vf_load_first(from + i, count)), count);
+        }
+        break;
+    case PROBIT:
+        for (size_t i = 0; i < cells; i++)
+            to[i] = probit(from[i]);
+        break;
+    default: memcpy(to, from, cells * sizeof *to);
     }
-    for (int64_t i = 0; i < p[0] * classes; i++)
-        to[i] = p[2] == LOGISTIC ? logistic(from[i]) : p[2] == PROBIT ? probit(from[i]) : from[i];
     return NULL;
 }
 
@@ -125,11 +133,23 @@ static const char *run_two(const sl_call *call) {
     const char *labels = call->in[1];
     char *chosen = call->out[0];
     float *pair = call->out[1];
-    for (int64_t row = 0; row < p[0]; row++, pair += 2, chosen += p[3]) {
-        const float s = scores[row * p[1]] + offset;
-        memcpy(chosen, labels + (s > threshold ? p[3] : 0), (size_t)p[3]);
-        pair[0] = p[4] == ONE_MINUS ? 1 - s : p[4] == NEGATIVE ? -s : logistic(-s);
-        pair[1] = p[4] == LOGISTIC_PAIR ? logistic(s) : s;
+    for (int64_t from = 0; from < p[0]; from += VF) {
+        const int64_t count = p[0] - from < VF ? p[0] - from : VF;
+        float first[VF] = {0}, second[VF] = {0};
+        for (int64_t i = 0; i < count; i++, chosen += p[3]) {
+            const float s = scores[(from + i) * p[1]] + offset;
+            memcpy(chosen, labels + (s > threshold ? p[3] : 0), (size_t)p[3]);
+            first[i] = p[4] == ONE_MINUS ? 1 - s : -s;
+            second[i] = s;
+        }
+        if (p[4] == LOGISTIC_PAIR) {
+            vf_store(first, vf_sigmoid(vf_load(first)));
+            vf_store(second, vf_sigmoid(vf_load(second)));
+        }
+        for (int64_t i = 0; i < count; i++, pair += 2) {
+            pair[0] = first[i];
+            pair[1] = second[i];
+        }
     }
     return NULL;
 }

@@ -93,12 +93,12 @@ static const char *check_f64(const sl_args *a) {
 
 typedef struct {
     float value;
-    int32_t feature, yes, no;
+    int32_t feature, child[2]; /* yes, no */
 } node_f32;
 
 typedef struct {
     double value;
-    int32_t feature, yes, no, unused;
+    int32_t feature, child[2], unused;
 } node_f64;
 
 /* The walks are generated for both types. `tests` and `nan` are constants where step is inlined. */
@@ -118,7 +118,7 @@ typedef struct {
                   ((node->feature & SL_AT) && at_most && !below);                                  \
         }                                                                                          \
         if (nan) yes = yes | ((v != v) & ((node->feature & SL_NAN_IS_YES) != 0));                  \
-        return yes ? node->yes : node->no;                                                         \
+        return node->child[!yes]; /* no branch to guess */                                         \
     }                                                                                              \
                                                                                                    \
     SL_INLINE void descend_##suffix(const node_##suffix *nodes, int32_t *at, const type *const *x, \
@@ -139,7 +139,7 @@ typedef struct {
                 int32_t away = 0;                                                                  \
                 SL_UNROLLED                                                                        \
                 for (int l = 0; l < LANES; l++)                                                    \
-                    away |= a[l] ^ nodes[a[l]].yes;                                                \
+                    away |= a[l] ^ nodes[a[l]].child[0];                                           \
                 if (!away) break;                                                                  \
             }                                                                                      \
         }                                                                                          \

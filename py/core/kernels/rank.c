@@ -1,5 +1,6 @@
 /* Along one axis of [before, n, after]: argmax, argmin, top_k, softmax, log_softmax, cumsum. */
 #include "kernel.h"
+#include "softmax.h"
 #include "vmath.h"
 
 #include <math.h>
@@ -166,44 +167,6 @@ static const char *check_softmax(const sl_args *a) {
     return NULL;
 }
 
-static void softmax_row(const float *x, float *y, size_t n, bool logarithm) {
-    vf highest = vf_set(-SL_INFINITY);
-    size_t i = 0;
-    for (; i + VF <= n; i += VF)
-        highest = vf_max(highest, vf_load(x + i));
-    float lanes[VF], top = -SL_INFINITY;
-    vf_store(lanes, highest);
-    for (size_t j = 0; j < VF; j++)
-        top = lanes[j] > top || lanes[j] != lanes[j] ? lanes[j] : top;
-    for (; i < n; i++)
-        top = x[i] > top || x[i] != x[i] ? x[i] : top;
-    vf sums = vf_set(0);
-    for (i = 0; i < n; i += VF) {
-        const size_t left = n - i;
-        if (left >= VF) {
-            vf e = vf_exp(vf_load(x + i) - top);
-            if (!logarithm) vf_store(y + i, e);
-            sums += e;
-        } else {
-            vf e = vf_exp(vf_load_first(x + i, left) - top);
-            vf_store_first(lanes, e, left);
-            for (size_t j = left; j < VF; j++)
-                lanes[j] = 0;
-            sums += vf_load(lanes);
-            if (!logarithm) vf_store_first(y + i, e, left);
-        }
-    }
-    const float total = vf_sum(sums);
-    if (logarithm) {
-        const float shift = logf(total);
-        for (i = 0; i < n; i++)
-            y[i] = x[i] - top - shift;
-    } else {
-        for (i = 0; i < n; i++)
-            y[i] = y[i] / total;
-    }
-}
-
 #define SOFTMAX_LINES(name, type, power, logarithm_of)                                             \
     static void name(const type *x, type *y, int64_t n, int64_t after, int64_t width,              \
                      bool logarithm) {                                                             \
@@ -246,13 +209,12 @@ static const char *run_softmax(const sl_call *call) {
     const int64_t *p = call->p, before = p[BEFORE], n = p[COUNT], after = p[AFTER];
     const bool logarithm = call->kernel->variant == LOG_SOFTMAX;
     if (sl_size3(before, n, after) == 0) return NULL;
+    if (p[FORMAT] == 'f' && after == 1) {
+        softmax_rows(call->in[0], call->out[0], (size_t)before, (size_t)n, logarithm);
+        return NULL;
+    }
     for (int64_t b = 0; b < before; b++) {
         const int64_t start = b * n * after;
-        if (p[FORMAT] == 'f' && after == 1) {
-            softmax_row((const float *)call->in[0] + start, (float *)call->out[0] + start,
-                        (size_t)n, logarithm);
-            continue;
-        }
         for (int64_t j = 0; j < after; j += CHUNK) {
             const int64_t width = after - j < CHUNK ? after - j : CHUNK;
             if (p[FORMAT] == 'f')
