@@ -133,6 +133,7 @@ def _forest(wide: bool) -> Specimen:
 _MAKERS: dict[str, Callable[[], Specimen]] = {
     "copy_nd": lambda: Specimen((_f(2, 3),), (_empty("f", 3, 2),), (4, 2, 3, 2, 1, 3, 0, 2, 1, 0)),
     "fill": lambda: Specimen((), (_empty("f", 7),), (4, 7, 0x3F800000)),
+    "range": lambda: Specimen((), (_empty("f", 7),), (F, 7, 1.0, 0.5)),
     "where": lambda: Specimen(
         (np.array([1, 0, 1], bool), _f(3), _f(1)), (_empty("f", 3),), (4, 1, 3, 1, 1, 0)
     ),

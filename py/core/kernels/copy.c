@@ -126,8 +126,40 @@ static const char *run_fill(const sl_call *call) {
     return NULL;
 }
 
+/* range: element type (f, d, h, i, q), count, start, step (reals for f and d, else integers). */
+static const char *check_range(const sl_args *a) {
+    SL_SHAPE(a, 0, 1, 4);
+    const int64_t format = a->p[0];
+    SL_TRY(format == 'f' || format == 'd' || format == 'h' || format == 'i' || format == 'q',
+           "the element type is not f, d, h, i or q");
+    SL_TRY(sl_holds(&a->out[0], a->p[1], sl_itemsize(format)), "the output is too small");
+    return NULL;
+}
+
+#define COUNT_UP(type, wide, read)                                                                 \
+    {                                                                                              \
+        type *y = call->out[0];                                                                    \
+        const wide start = (wide)read(p[2]), step = (wide)read(p[3]);                              \
+        for (int64_t i = 0; i < p[1]; i++)                                                         \
+            y[i] = (type)(start + (wide)i * step);                                                 \
+        break;                                                                                     \
+    }
+
+static const char *run_range(const sl_call *call) {
+    const int64_t *p = call->p;
+    switch (p[0]) {
+    case 'f': COUNT_UP(float, double, sl_real)
+    case 'd': COUNT_UP(double, double, sl_real)
+    case 'h': COUNT_UP(int16_t, uint64_t, )
+    case 'i': COUNT_UP(int32_t, uint64_t, )
+    default: COUNT_UP(int64_t, uint64_t, )
+    }
+    return NULL;
+}
+
 const sl_kernel SL_NAME(sl_copy)[] = {
     {"copy_nd", check_copy, run_copy, 0},
     {"fill", check_fill, run_fill, 0},
+    {"range", check_range, run_range, 0},
     SL_END,
 };

@@ -4,7 +4,8 @@
 
 static const char *check_keys(const sl_args *a, int64_t format, int64_t keys, int64_t count) {
     const int64_t size = sl_itemsize(format);
-    SL_TRY(format == 'i' || format == 'q' || format == 'f', "keys are not int32, int64 or float32");
+    SL_TRY(format == 'i' || format == 'q' || format == 'f' || format == 'd',
+           "keys are not int32, int64, float32 or float64");
     SL_TRY(sl_holds(&a->in[0], count, size), "the input is too small");
     SL_TRY(sl_holds(&a->in[1], keys, size), "the keys are too small");
     return NULL;
@@ -21,7 +22,8 @@ static int order(const void *x, int64_t i, const void *keys, int64_t j, int64_t 
         const int64_t v = ((const int64_t *)x)[i], k = ((const int64_t *)keys)[j];
         return (v > k) - (v < k);
     }
-    const float v = ((const float *)x)[i], k = ((const float *)keys)[j];
+    const double v = format == 'f' ? ((const float *)x)[i] : ((const double *)x)[i];
+    const double k = format == 'f' ? ((const float *)keys)[j] : ((const double *)keys)[j];
     if (v != v || k != k) return (v != v) - (k != k);
     return (v > k) - (v < k);
 }
@@ -123,7 +125,8 @@ static const char *run_scale(const sl_call *call) {
 static const char *check_impute(const sl_args *a) {
     SL_SHAPE(a, 3, 1, 3);
     const int64_t *p = a->p, cells = sl_size3(p[1], p[2], 1), size = sl_itemsize(p[0]);
-    SL_TRY(p[0] == 'q' || p[0] == 'f', "the elements are not int64 or float32");
+    SL_TRY(p[0] == 'q' || p[0] == 'f' || p[0] == 'd',
+           "the elements are not int64, float32 or float64");
     SL_TRY(sl_holds(&a->in[0], cells, size) && sl_holds(&a->out[0], cells, size),
            "the rows are too small");
     SL_TRY(sl_holds(&a->in[1], 1, size) && sl_holds(&a->in[2], p[2], size),

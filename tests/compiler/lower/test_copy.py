@@ -155,3 +155,12 @@ def test_feature_vectorizer() -> None:
     """Inputs of several types; wider ones are cut, narrower ones filled up."""
     parts = (counted((4, 3)), counted((4, 2), "int64"), counted((4, 1), "float64"))
     check("FeatureVectorizer", *parts, domain="ai.onnx.ml", opset=1, inputdimensions=[2, 3, 1])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16", "int32", "int64"])
+def test_range(dtype: str) -> None:
+    for start, limit, delta in [(0, 7, 1), (10, -3, -2), (5, 5, 1), (1, 2, 3)]:
+        bounds = [np.array(v, dtype) for v in (start, limit, delta)]
+        check("Range", *bounds, constant=(0, 1, 2))
+    if dtype.startswith("float"):
+        check("Range", *(np.array(v, dtype) for v in (0.5, 3, 0.1)), constant=(0, 1, 2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from strandline.compiler.lower.layout import MAX_RANK, broadcast, contiguous, merge
+from strandline.compiler.lower.layout import MAX_RANK, broadcast, code, contiguous, merge
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.onnx.graph import Node
 from strandline.onnx.types import DType
@@ -228,6 +228,19 @@ def constant_of_shape(node: Node, low: Lowering) -> bool:
     if low.type(node.outputs[0]).dtype.name == "string":
         return False
     fill(low, node.outputs[0], 0 if value is None else value.flat()[0])
+    return True
+
+
+@lower("Range")
+def range_(node: Node, low: Lowering) -> bool:
+    """Only between bounds that are known at plan time, as its length is known only then."""
+    y = low.type(node.outputs[0])
+    start, delta = (low.value(node.inputs[i]) for i in (0, 2))
+    if start is None or delta is None or y.dtype.format not in "fdhiq":
+        return False
+    kind = float if y.dtype.is_float else int
+    params = (kind(start.flat()[0]), kind(delta.flat()[0]))
+    low.emit("range", (), node.outputs, code(y.dtype), y.size, *params)
     return True
 
 

@@ -38,7 +38,7 @@ def _look_up(
     default: Any,
 ) -> bool:
     x = low.type(node.inputs[0])
-    if x.dtype is not keys[0] or keys[0].format not in "iqf" or len(keys[1]) != len(values[1]):
+    if x.dtype is not keys[0] or keys[0].format not in "iqfd" or len(keys[1]) != len(values[1]):
         return False
     key_type, held = _numbers(low, *keys)
     value_type, picked = _numbers(low, values[0], [*values[1], default])

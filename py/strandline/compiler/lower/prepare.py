@@ -8,7 +8,7 @@ from strandline.compiler.lower.half import as_type
 from strandline.compiler.lower.layout import code
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.onnx.graph import Node
-from strandline.onnx.types import float32, int64
+from strandline.onnx.types import float32, float64, int64
 from strandline.ops.ml_scores import ML
 
 _NORMS = ("MAX", "L1", "L2")
@@ -45,9 +45,9 @@ def scaler(node: Node, low: Lowering) -> bool:
 @lower("Imputer", domain=ML)
 def imputer(node: Node, low: Lowering) -> bool:
     dtype = low.type(node.inputs[0]).dtype
-    if dtype not in (float32, int64):
+    if dtype not in (float32, float64, int64):
         return False
-    suffix = "float" if dtype is float32 else "int64"
+    suffix = "int64" if dtype is int64 else "float"
     rows, columns = _table(low, node.inputs[0])
     values = _per_column(low.attrs[f"imputed_value_{suffix}s"], columns)
     if values is None:
