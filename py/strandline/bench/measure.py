@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -51,29 +51,25 @@ def calls_per_round(seconds_per_call: float, budget: float = ROUND_SECONDS) -> i
 
 def interleave(
     runners: Sequence[Runner],
+    first: Mapping[str, float],
     *,
     rounds: int,
     budget: float = ROUND_SECONDS,
-    progress: Callable[[str], None] = lambda _: None,
 ) -> Mapping[str, Timing]:
     """Time `runners` in turn, `rounds` times over.
 
-    The first call of each is timed alone (it plans, tunes and allocates), the next ones settle how
-    many calls fill a turn of `budget` seconds.
+    `first` are the seconds of each one's very first call, which plans, tunes and allocates. A few more
+    settle how many calls fill a turn of `budget` seconds.
     """
-    first: dict[str, float] = {}
     calls: dict[str, int] = {}
     for runner in runners:
-        progress(f"first call of {runner.name}")
-        first[runner.name] = runner.time(1)
         estimate = runner.time(1)
         if estimate < budget / 10:
             batch = calls_per_round(estimate, budget / 10)
             estimate = runner.time(batch) / batch
         calls[runner.name] = calls_per_round(estimate, budget)
     means: dict[str, list[float]] = {runner.name: [] for runner in runners}
-    for turn in range(rounds):
-        progress(f"round {turn + 1} of {rounds}")
+    for _ in range(rounds):
         for runner in runners:
             n = calls[runner.name]
             means[runner.name].append(runner.time(n) / n)

@@ -198,18 +198,18 @@ def _case(
     ours = Native(case.model, case.feeds)
     created = {r.name: r.created for r in (oracle, ours)}
     spec = write(case)
+    live: list[Runner] = [ours, oracle]
+    first = {r.name: r.time(1) for r in live}
     failed: dict[str, str] = {}
-    ready: list[InBrowser] = []
     for runner in in_browser:
         try:
             created[runner.name] = runner.open(spec)
-            runner.outputs()
+            first[runner.name] = runner.time(1)
         except Exception as error:
             failed[runner.name] = _reason(error)
             continue
-        ready.append(runner)
-    live: list[Runner] = [ours, oracle, *ready]
-    timings = interleave(live, rounds=rounds, progress=_silent)
+        live.append(runner)
+    timings = interleave(live, first, rounds=rounds)
     expected = oracle.outputs()
     difference = {}
     for each in [runner for runner in live if runner is not oracle]:
@@ -217,7 +217,7 @@ def _case(
             difference[each.name] = _difference(expected, each.outputs())
         except ValueError as error:
             failed[each.name] = str(error)
-    for runner in ready:
+    for runner in in_browser:
         runner.close()
     return CaseResult(
         case.name,
@@ -226,10 +226,6 @@ def _case(
         difference,
         failed,
     )
-
-
-def _silent(_: str) -> None:
-    pass
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,77 @@
+"""`strandline bench` as a user calls it: the real runners, the real browser."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.models import zoo
+
+
+def bench(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "strandline", "bench", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "mlp.onnx"
+    path.write_bytes(zoo.model("mlp"))
+    return path
+
+
+def test_native_runners_agree_and_are_compared(model: Path, tmp_path: Path) -> None:
+    out, picture, page = tmp_path / "out.json", tmp_path / "out.svg", tmp_path / "out.md"
+    done = bench(
+        model, "--native-only", "--batch", "1,7", "--rounds", "2",
+        "--json", out, "--svg", picture, "--markdown", page,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    result = json.loads(out.read_text())
+    assert [c["name"] for c in result["cases"]] == ["mlp, batch 1", "mlp, batch 7"]
+    for case in result["cases"]:
+        assert set(case["runners"]) == {"native", "onnxruntime"}
+        assert case["difference"]["native"] < 1e-5
+        assert not case["failed"]
+    assert "<svg" in picture.read_text()
+    assert "(out.svg)" in page.read_text()
+
+
+@pytest.mark.browser
+def test_the_browsers_runners_agree_with_native_onnxruntime(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    done = bench(model, "--batch", "3", "--rounds", "1", "--cold", "0", "--json", out)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(out.read_text())
+    (case,) = result["cases"]
+    assert set(case["runners"]) == {
+        "native", "onnxruntime", "simd128", "relaxed", "onnxruntime-web",
+    }  # fmt: skip
+    assert not case["failed"]
+    assert max(case["difference"].values()) < 1e-5
+    assert result["cold_start"] == []
+
+
+@pytest.mark.browser
+@pytest.mark.slow  # it compresses all that both runtimes fetch, as a static host would
+def test_cold_start_is_timed_and_weighed_beside_the_peers(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    done = bench(model, "--batch", "1", "--rounds", "1", "--cold", "1", "--json", out)
+    assert done.returncode == 0, done.stderr
+    ours, peer = json.loads(out.read_text())["cold_start"]
+    assert (ours["runner"], peer["runner"]) == ("strandline", "onnxruntime-web")
+    for runtime in (ours, peer):
+        assert 0 < runtime["brotli"] < runtime["gzip"] < runtime["raw"]
+        assert runtime["files"] >= 3
+
+
+def test_a_case_that_is_not_there_is_one_clear_line(model: Path) -> None:
+    done = bench(model, "--case", "nothing like it")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "strandline bench: no case's name contains 'nothing like it'"
+    ]
