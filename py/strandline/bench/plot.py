@@ -46,21 +46,22 @@ def svg(result: Mapping[str, Any], path: Path) -> None:
             ],
             error_kw={"elinewidth": 0.8},
         )
-        for (i, _), median in zip(rows, medians, strict=True):
+        for i, timing in rows:
             axes.annotate(
-                duration(median),
-                (median, i + (offset + 0.5) * height - 0.4),
+                duration(timing["median"]),
+                (timing["q3"], i + (offset + 0.5) * height - 0.4),
                 xytext=(4, 0),
                 textcoords="offset points",
                 va="center",
                 fontsize=7,
             )
     axes.set_xscale("log")
+    axes.margins(y=0.01)
     axes.set_yticks(range(len(cases)), [c["name"] for c in cases])
     axes.invert_yaxis()
     axes.set_xlabel("seconds per call, median and quartiles (shorter is better)")
     axes.spines["top"].set_visible(False)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(runners), frameon=False)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=len(runners), frameon=False)
     figure.tight_layout()
-    figure.savefig(path, format="svg", metadata={"Date": None})
+    figure.savefig(path, format="svg", metadata={"Date": None}, bbox_inches="tight")
     pyplot.close(figure)
