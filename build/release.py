@@ -38,7 +38,7 @@ def check_contents(wheel: Path) -> Iterator[str]:
         names = set(archive.namelist())
     expected = {f"{_ASSETS}/pyodide/{name}" for name in RUNTIME_FILES}
     expected |= {f"{_ASSETS}/web/{name}" for name in ("index.html", "sw.js", "strandline.js")}
-    expected |= {"strandline/_core.abi3.so", "strandline/cli.py"}
+    expected |= {"strandline/_core.abi3.so", "strandline/cli/__init__.py"}
     yield from (f"{name} is missing" for name in sorted(expected - names))
     wheels = [name for name in names if name.startswith(f"{_ASSETS}/wheels/")]
     for part in (*(f"-{tag}-" for tag in SIMD_BUILDS.values()), "/numpy-"):
