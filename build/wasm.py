@@ -127,7 +127,7 @@ class Builder:
         return next(folder.glob("*.whl"))
 
 
-def _prune(newest: Path, keep: int = 5) -> None:
+def _prune(newest: Path, keep: int = 20) -> None:
     """Drop all but the last few builds of the wheel whose cache folder is `newest`."""
     name = newest.name.rpartition("-")[0]
     same = [folder for folder in newest.parent.iterdir() if folder.name.rpartition("-")[0] == name]
