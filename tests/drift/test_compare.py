@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from strandline.drift import METHODS, Profile, Reference, compare, result, wire
+from strandline.drift import METHODS, Criteria, Profile, Reference, compare, result, wire
 from strandline.drift.compare import DEFAULT_METHODS
 from strandline.drift.multiple import benjamini_hochberg, threshold
 
@@ -172,3 +172,18 @@ def test_benjamini_hochberg_is_scipys():
         assert [p <= level for p in p_values] == [q <= 0.1 for q in expected] or level == 0.1 / m
     assert benjamini_hochberg([]) == []
     assert threshold([], 0.05) == 0.05
+
+
+def test_a_feature_may_have_criteria_of_its_own():
+    rng = np.random.default_rng(5)
+    reference = frozen(rng)
+    profile = Profile.from_rows(rows(rng, speed=rng.normal(11, 2, 4000)), reference)
+    own = {"speed": Criteria(["wasserstein", "psi"], {"wasserstein": 2.0})}
+    speed, delay, *_ = compare(reference, profile, methods=["ks"], per_feature=own)
+    assert [s.method for s in speed.statistics] == ["wasserstein", "psi"]
+    assert (speed.verdict, speed["wasserstein"].floor) == ("no drift", 2.0)
+    assert [s.method for s in delay.statistics] == ["ks"]
+    with pytest.raises(ValueError, match="no feature 'nonsense'"):
+        compare(reference, profile, per_feature={"nonsense": Criteria()})
+    with pytest.raises(ValueError, match="no statistic madness"):
+        compare(reference, profile, per_feature={"speed": Criteria(["madness"])})

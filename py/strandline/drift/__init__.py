@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from strandline.drift.compare import FeatureDrift, compare, result
+from strandline.drift.compare import Criteria, FeatureDrift, compare, result
 from strandline.drift.monitor import Monitor
 from strandline.drift.profile import Profile
 from strandline.drift.reference import Reference
@@ -12,6 +12,7 @@ from strandline.drift.tally import CategoricalTally, NumericTally, Tally, WireEr
 __all__ = [
     "METHODS",
     "CategoricalTally",
+    "Criteria",
     "FeatureDrift",
     "Monitor",
     "NumericTally",

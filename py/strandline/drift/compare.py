@@ -5,7 +5,7 @@ features held together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from strandline.drift.features import Feature, Kind, Role
@@ -18,6 +18,16 @@ from strandline.drift.tally import CategoricalTally, NumericTally, Tally
 
 DEFAULT_METHODS: Final = ("ks", "chisquare", "psi", "jensenshannon", "wasserstein")
 """the first that fits a feature's kind decides on it"""
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """What a feature is judged by."""
+
+    methods: Sequence[str] = DEFAULT_METHODS
+    """names in `stats.METHODS`; the first that fits the feature's kind decides"""
+    floors: Mapping[str, float] = field(default_factory=dict)
+    """effect floors by method name (`"missing"` too), in place of the defaults"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +90,7 @@ def compare(
     alpha: float = 0.05,
     methods: Sequence[str] = DEFAULT_METHODS,
     floors: Mapping[str, float] | None = None,
+    per_feature: Mapping[str, Criteria] | None = None,
 ) -> tuple[FeatureDrift, ...]:
     """Compare what a profile holds with its reference, feature by feature, in the reference's
     order.
@@ -97,14 +108,22 @@ def compare(
         Names in `stats.METHODS`.
     floors
         Effect floors by method name (`"missing"` too), in place of the defaults.
+    per_feature
+        By feature name, in place of `methods` and `floors`.
 
     Raises
     ------
     ValueError
-        For a method that there is not, an `alpha` outside (0, 1), or a profile of another
-        reference.
+        For a method or a feature that there is not, an `alpha` outside (0, 1), or a profile of
+        another reference.
     """
-    unknown = [name for name in methods if name not in METHODS]
+    common = Criteria(methods, floors or {})
+    special = per_feature or {}
+    absent = [name for name in special if name not in reference]
+    if absent:
+        raise ValueError(f"the reference has no feature {', '.join(map(repr, absent))}")
+    asked = dict.fromkeys(name for one in (common, *special.values()) for name in one.methods)
+    unknown = [name for name in asked if name not in METHODS]
     if unknown:
         raise ValueError(
             f"there is no statistic {', '.join(unknown)}; there are {', '.join(METHODS)}"
@@ -114,7 +133,8 @@ def compare(
     if profile.reference is not reference and profile.reference.sha256 != reference.sha256:
         raise ValueError("the profile belongs to another reference")
     found = [
-        _compute(feature, profile[feature.name], methods, floors or {}) for feature in reference
+        _compute(feature, profile[feature.name], special.get(feature.name, common))
+        for feature in reference
     ]
     tests = [test.p_value for one in found for test in _deciding(one) if test.p_value is not None]
     level = threshold(tests, alpha)
@@ -122,20 +142,22 @@ def compare(
     return tuple(_judge(one, level, adjusted) for one in found)
 
 
-def _compute(
-    feature: Feature, current: Tally, methods: Sequence[str], floors: Mapping[str, float]
-) -> FeatureDrift:
+def _compute(feature: Feature, current: Tally, criteria: Criteria) -> FeatureDrift:
     statistics: tuple[Statistic, ...] = ()
     lacking = None
     if feature.tally.n and current.n:
-        fitting = (METHODS[name] for name in methods if feature.kind in METHODS[name].kinds)
-        statistics = tuple(_with_floor(method(feature, current), floors) for method in fitting)
+        fitting = (
+            METHODS[name] for name in criteria.methods if feature.kind in METHODS[name].kinds
+        )
+        statistics = tuple(
+            _with_floor(method(feature, current), criteria.floors) for method in fitting
+        )
     if (
         feature.tally.rows
         and current.rows
         and feature.tally.n + current.n < (feature.tally.rows + current.rows)
     ):
-        lacking = _with_floor(missing(feature, current), floors)
+        lacking = _with_floor(missing(feature, current), criteria.floors)
     return FeatureDrift(feature, current, statistics, lacking, None, "no data")
 
 
@@ -195,9 +217,12 @@ def result(
     alpha: float = 0.05,
     methods: Sequence[str] = DEFAULT_METHODS,
     floors: Mapping[str, float] | None = None,
+    per_feature: Mapping[str, Criteria] | None = None,
 ) -> dict[str, Any]:
     """`compare` as a JSON document of the schema ``drift-1``, with bars to draw for each feature."""
-    found = compare(reference, profile, alpha=alpha, methods=methods, floors=floors)
+    found = compare(
+        reference, profile, alpha=alpha, methods=methods, floors=floors, per_feature=per_feature
+    )
     return {
         "schema": "strandline.drift/1",
         "reference": reference.sha256,
