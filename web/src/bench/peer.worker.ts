@@ -55,8 +55,12 @@ serve({
     return (performance.now() - started) / 1000;
   },
   async outputs() {
-    const results = await current().run(feeds);
-    return Object.entries(results).map(([name, value]): OutputData => {
+    const held = current();
+    const results = await held.run(feeds);
+    // Not the object's own order, which puts names that look like numbers first.
+    return held.outputNames.map((name): OutputData => {
+      const value = results[name];
+      if (!value) throw new Error(`no output ${name}`);
       const data = Array.from(value.data as ArrayLike<number | bigint | string>, (v) =>
         typeof v === "bigint" ? Number(v) : typeof v === "number" && !Number.isFinite(v) ? String(v) : v,
       );

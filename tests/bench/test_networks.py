@@ -1,0 +1,37 @@
+"""The benchmark's networks: what comes out depends on what goes in, and runs everywhere."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from strandline.bench import networks
+from strandline.bench.errors import BenchError
+from strandline.onnx import read
+
+
+def test_a_network_comes_with_inputs_that_fit_it() -> None:
+    model, feeds = networks.networks()["ShuffleNet"]()
+    (image,) = read(model).inputs
+    assert {image.name: image.shape} == {name: value.shape for name, value in feeds.items()}
+    assert feeds[image.name].std() > 0.5
+
+
+def test_a_sentence_ends_in_padding() -> None:
+    feeds = networks.REAL["MiniLM-L6 int8, 128 tokens"][2]()
+    assert {value.shape for value in feeds.values()} == {(1, 128)}
+    np.testing.assert_array_equal(feeds["input_ids"] == 0, feeds["attention_mask"] == 0)
+    assert feeds["input_ids"].max() < networks.VOCABULARY
+
+
+def test_without_a_checkout_or_the_package_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = networks.networks()["magika, 2048 bytes"]
+    monkeypatch.setattr(networks, "FIXTURES", networks.FIXTURES.parent / "absent.py")
+    with pytest.raises(BenchError, match="of a checkout"):
+        real()
+    monkeypatch.undo()
+    monkeypatch.setattr(sys, "executable", "false")
+    with pytest.raises(BenchError, match="failed"):
+        real()
