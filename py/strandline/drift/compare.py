@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from strandline.drift.features import Feature, Kind, Role
+from strandline.drift.features import Feature, Kind, NumericFeature, Role
 from strandline.drift.histogram import histogram
 from strandline.drift.multiple import benjamini_hochberg, threshold
 from strandline.drift.profile import Profile
+from strandline.drift.quantiles import QUARTILES, quantile
 from strandline.drift.reference import Reference
 from strandline.drift.stats import METHODS, Statistic, Verdict, missing
 from strandline.drift.tally import CategoricalTally, NumericTally, Tally
@@ -76,8 +77,8 @@ class FeatureDrift:
             "statistics": [s.to_json() for s in self.statistics],
             "missing": self.missing and self.missing.to_json(),
             "summary": {
-                "reference": summary(self.feature.tally),
-                "current": summary(self.current),
+                "reference": summary(self.feature, self.feature.tally),
+                "current": summary(self.feature, self.current),
             },
         }
         return document
@@ -184,9 +185,9 @@ def _judge(drift: FeatureDrift, level: float, adjusted: Iterable[float]) -> Feat
     return replace(judged, p_value=min(p_values, default=None), verdict=verdict)
 
 
-def summary(tally: Tally) -> dict[str, Any]:
-    """Rows, missing and invalid cells; of numbers mean, standard deviation, extremes; of categories
-    the unseen.
+def summary(feature: Feature, tally: Tally) -> dict[str, Any]:
+    """Rows, missing and invalid cells; of numbers moments, extremes, quantiles; of categories the
+    unseen.
     """
     common: dict[str, Any] = {
         "rows": tally.rows,
@@ -195,7 +196,8 @@ def summary(tally: Tally) -> dict[str, Any]:
     }
     if isinstance(tally, CategoricalTally):
         return common | {"unseen": tally.unseen}
-    return common | _moments(tally)
+    assert isinstance(feature, NumericFeature)
+    return common | _moments(tally) | {"quantiles": _quantiles(feature, tally)}
 
 
 def _moments(tally: NumericTally) -> dict[str, Any]:
@@ -208,6 +210,13 @@ def _moments(tally: NumericTally) -> dict[str, Any]:
         "min": tally.minimum,
         "max": tally.maximum,
     }
+
+
+def _quantiles(feature: NumericFeature, tally: NumericTally) -> list[dict[str, float]]:
+    if not tally.n:
+        return []
+    found = (quantile(feature, tally, share) for share in QUARTILES)
+    return [{"share": q.share, "value": q.value, "low": q.low, "high": q.high} for q in found]
 
 
 def result(

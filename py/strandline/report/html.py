@@ -217,6 +217,7 @@ def _summary(feature: Mapping[str, Any]) -> str:
         f"<tr><th scope=row>{name.capitalize()}</th><td>{_cell(reference[name])}</td>"
         f"<td>{_cell(current[name])}</td></tr>"
         for name in reference
+        if name != "quantiles"
     )
     return (
         "<div class=wide><table><thead><tr><th scope=col>Cells</th><th scope=col>Reference</th>"
