@@ -1,0 +1,9 @@
+"""Model quality from sums: metrics with confidence intervals, and what can be said without labels."""
+
+from __future__ import annotations
+
+from strandline.drift.quality.metric import Metric
+from strandline.drift.quality.quality import Quality
+from strandline.drift.quality.task import ClassTask, RegressionTask, Task
+
+__all__ = ["ClassTask", "Metric", "Quality", "RegressionTask", "Task"]

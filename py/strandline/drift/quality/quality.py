@@ -1,0 +1,194 @@
+"""How good predictions were: what is known of labelled rows, in sums that add up exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from strandline.drift import columns
+from strandline.drift.columns import Column
+from strandline.drift.quality import classes, errors
+from strandline.drift.quality.classes import ClassTally
+from strandline.drift.quality.errors import ErrorTally
+from strandline.drift.quality.metric import Metric
+from strandline.drift.quality.task import (
+    SCORE_BINS,
+    Kind,
+    RegressionTask,
+    Task,
+    class_task,
+    regression_task,
+)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Labelled predictions, counted. Immutable; ``a + b`` is bit for bit the quality of the rows of
+    both, in any order and grouping.
+
+    Examples
+    --------
+    >>> morning = Quality.from_columns("binary", [0, 1, 1, 0], prediction=[0, 1, 0, 0])
+    >>> evening = Quality.count(morning.task, [1, None, 1], prediction=[1, 1, 1])
+    >>> day = morning + evening
+    >>> day.n, day.metrics()["accuracy"].value, day.metrics()["recall"].value
+    (6, 0.8333333333333334, 0.75)
+    """
+
+    task: Task
+    tally: ClassTally | ErrorTally
+
+    @staticmethod
+    def from_columns(
+        task: Kind,
+        target: Column,
+        prediction: Column | None = None,
+        scores: Column | Mapping[str, Column] | Sequence[Column] | None = None,
+        *,
+        classes: Sequence[Any] | None = None,
+        positive: Any = None,
+        score_bins: int = SCORE_BINS,
+    ) -> Quality:
+        """The quality of plain columns, and the task frozen from them.
+
+        Parameters
+        ----------
+        task
+            ``"binary"``, ``"multiclass"`` or ``"regression"``.
+        target
+            What was true; rows whose cell is missing are left out.
+        prediction
+            What was predicted. A classification can do without when there are scores: the class is
+            then the one with the largest score, or the positive one from 0.5 on (from 0 on when the
+            scores are no probabilities).
+        scores
+            Binary: the column of the positive class. Multiclass: columns by class, or in the order of
+            `classes`.
+        classes
+            All classes; default: those that the columns name, in order. Binary: negative, positive.
+        positive
+            The positive class of a binary task; default: the last one.
+        score_bins
+            Bins of the scores, of about equal mass; distinct scores when there are no more.
+
+        Raises
+        ------
+        ValueError
+            When columns differ in length, classes don't fit the task, or neither predictions nor
+            scores are given.
+        """
+        if task == "regression":
+            if prediction is None:
+                raise ValueError("a regression task needs predictions")
+            return Quality.count(regression_task(target), target, prediction)
+        if task not in ("binary", "multiclass"):
+            raise ValueError(f"a task is binary, multiclass or regression, not {task!r}")
+        if prediction is None and scores is None:
+            raise ValueError(f"a {task} task needs predictions or scores")
+        frozen = class_task(
+            task,
+            target,
+            prediction,
+            _score_columns(task, scores),
+            classes=classes,
+            positive=positive,
+            score_bins=score_bins,
+        )
+        return Quality.count(frozen, target, prediction, scores)
+
+    @staticmethod
+    def empty(task: Task) -> Quality:
+        """No rows yet."""
+        return Quality(
+            task, ErrorTally() if isinstance(task, RegressionTask) else classes.empty(task)
+        )
+
+    @staticmethod
+    def count(
+        task: Task,
+        target: Column,
+        prediction: Column | None = None,
+        scores: Column | Mapping[str, Column] | Sequence[Column] | None = None,
+    ) -> Quality:
+        """The quality of columns under a task that is frozen already. Raises `ValueError`."""
+        _check_lengths(target, prediction)
+        if isinstance(task, RegressionTask):
+            if prediction is None:
+                raise ValueError("a regression task needs predictions")
+            return Quality(task, errors.count(task, _numbers(target), _numbers(prediction)))
+        given = task.in_order(_score_columns(task.kind, scores)) if task.cuts else ()
+        for column in given:
+            _check_lengths(target, column)
+        usable = [task.usable(column) for column in given]
+        if prediction is None and not usable:
+            raise ValueError(f"a {task.kind} task needs predictions or scores")
+        predicted = task.predicted(usable) if prediction is None else task.codes(prediction)
+        return Quality(task, classes.count(task, task.codes(target), predicted, usable))
+
+    @property
+    def n(self) -> int:
+        """Rows with a label and a prediction."""
+        return self.tally.n
+
+    def __add__(self, other: Quality) -> Quality:
+        if not isinstance(other, Quality):
+            return NotImplemented
+        if self.task != other.task:
+            raise ValueError("the qualities of different tasks can't be added")
+        return Quality(self.task, self.tally + other.tally)  # type: ignore[operator]
+
+    def metrics(self, level: float = 0.95) -> dict[str, Metric]:
+        """Every metric by name, with its confidence interval at `level`.
+
+        Binary: ``accuracy precision recall f1 specificity``, the three by class (``recall:b``) and on
+        average (``f1_macro``, ``_micro``, ``_weighted``); with scores ``roc_auc``, and if they are
+        probabilities ``log_loss brier``. Multiclass the same without the four that need a positive
+        class; ``roc_auc_macro`` and ``roc_auc:b`` are one class against the rest. Regression: ``mae
+        rmse mse r2 mean_error``.
+
+        Intervals take the rows as independent. Shares: Wilson's; averages over classes: the delta
+        method on the confusion matrix; ROC AUC: DeLong's variance, widened by what binning leaves
+        open; means: Student's.
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"the level must lie between 0 and 1, not {level}")
+        if isinstance(self.task, RegressionTask):
+            assert isinstance(self.tally, ErrorTally)
+            found = errors.metrics(self.task, self.tally, level)
+        else:
+            assert isinstance(self.tally, ClassTally)
+            found = classes.metrics(self.task, self.tally, level)
+        return {metric.name: metric for metric in found}
+
+
+def _score_columns(
+    kind: str, scores: Column | Mapping[str, Column] | Sequence[Column] | None
+) -> Mapping[str, Column] | Sequence[Column]:
+    if scores is None:
+        return ()
+    if isinstance(scores, Mapping):
+        return scores
+    if kind == "binary" and not _is_list_of_columns(scores):
+        return (scores,)
+    return scores  # type: ignore[return-value]
+
+
+def _is_list_of_columns(scores: Any) -> bool:
+    return (
+        isinstance(scores, (list, tuple))
+        and bool(scores)
+        and not isinstance(scores[0], (int, float, str, type(None)))
+        and hasattr(scores[0], "__len__")
+    )
+
+
+def _numbers(column: Column) -> list[float]:
+    return list(memoryview(columns.numbers(column).values))
+
+
+def _check_lengths(target: Column, other: Column | None) -> None:
+    if other is not None and columns.length(target) != columns.length(other):
+        raise ValueError(
+            f"columns differ in length: {columns.length(target)} labels, {columns.length(other)} cells"
+        )
