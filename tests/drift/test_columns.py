@@ -88,7 +88,7 @@ def test_kinds(column, kind):
 
 def as_lists(table):
     return {
-        name: [None if v is None or v != v else v for v in columns._cells(column)]
+        name: [None if v is None or v != v else v for v in columns.cells_of(column)]
         for name, column in columns.as_columns(table).items()
     }
 

@@ -6,6 +6,7 @@ from strandline.drift.compare import Criteria, FeatureDrift, compare, result
 from strandline.drift.monitor import Monitor
 from strandline.drift.profile import Profile
 from strandline.drift.reference import Reference
+from strandline.drift.segments import Segment
 from strandline.drift.stats import METHODS, Statistic
 from strandline.drift.tally import CategoricalTally, NumericTally, Tally, WireError
 
@@ -18,6 +19,7 @@ __all__ = [
     "NumericTally",
     "Profile",
     "Reference",
+    "Segment",
     "Statistic",
     "Tally",
     "WireError",

@@ -1,9 +1,10 @@
-"""Columns of any make → numbers or categories. The one place that says what *missing* and *invalid*
-mean.
+"""Columns of any make → numbers, moments or categories. The one place that says what *missing* and
+*invalid* mean.
 
-Missing: `None`, NaN, text that is empty or blank; in a numeric column also the texts in
-`MISSING_TEXT`. Invalid: in a numeric column what `float()` does not read, and ±inf; in a
-categorical one what is not text, number or bool.
+Missing: `None`, NaN, NaT, text that is empty or blank; in a column of numbers or moments also the
+texts in `MISSING_TEXT`. Invalid: in a numeric column what `float()` does not read, and ±inf; in one
+of moments what is neither a date, nor ISO 8601, nor a number of seconds; in a categorical one what
+is not text, number or bool.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from math import isfinite, isnan, nan
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -33,6 +34,11 @@ _DATE: Final = re.compile(r"\s*\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?\s*$")
 _PLAIN_TYPES: Final = frozenset({str, type(None)})
 _COUNTABLE: Final[tuple[set[type], ...]] = ({int}, {float}, {bool})
 _WHOLE: Final = 2.0**53
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_NOT_A_TIME: Final = -(2**63)
+_MANY_WORDS: Final = 3
+"""words that free text has on average, at least"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ def numbers(column: Column) -> Numbers:
     """
     if _is_number_buffer(column):
         return Numbers(column, 0)  # type: ignore[arg-type]
-    cells = _cells(column)
+    cells = cells_of(column)
     try:
         return Numbers(array("d", cells), 0)
     except (TypeError, OverflowError):
@@ -88,9 +94,64 @@ def number(cell: Any) -> float | None:
         return None
 
 
+def moments(column: Column) -> Numbers:
+    """Read a column of dates and times as seconds since 1970-01-01 UTC, to the microsecond.
+
+    Date and time objects, ISO 8601 text, NumPy's datetime64, plain numbers of seconds; what names
+    no time zone is taken as UTC.
+    """
+    if _is_datetime64(column):
+        ticks = column.astype("datetime64[us]").astype("int64").tolist()  # type: ignore[union-attr]
+        return Numbers(array("d", (nan if t == _NOT_A_TIME else t / 1e6 for t in ticks)), 0)
+    if _is_number_buffer(column):
+        return Numbers(column, 0)  # type: ignore[arg-type]
+    cells = cells_of(column)
+    values = array("d", bytes(8 * len(cells)))
+    unreadable = 0
+    for row, cell in enumerate(cells):
+        value = moment(cell)
+        if value is None:
+            unreadable += 1
+            value = nan
+        values[row] = value
+    return Numbers(values, unreadable)
+
+
+def moment(cell: Any) -> float | None:
+    """One cell as seconds since 1970-01-01 UTC: NaN when it is missing, `None` when it can't be
+    read.
+    """
+    if isinstance(cell, str):
+        if cell.strip().lower() in MISSING_TEXT or cell == "NaT":
+            return nan
+        try:
+            cell = datetime.fromisoformat(cell.strip())
+        except ValueError:
+            return None
+    if isinstance(cell, date):
+        if cell != cell:  # pandas' NaT is a datetime
+            return nan
+        if not isinstance(cell, datetime):
+            cell = datetime(cell.year, cell.month, cell.day, tzinfo=UTC)
+        elif cell.tzinfo is None:
+            cell = cell.replace(tzinfo=UTC)
+        ticks: int = (cell - _EPOCH) // _MICROSECOND
+        return ticks / 1e6
+    return None if isinstance(cell, bool) else number(cell)
+
+
+def moment_text(seconds: float, *, days_only: bool = False) -> str:
+    """ISO 8601, UTC, to the second or to the day; the number itself beyond the calendar's years."""
+    try:
+        moment = _EPOCH + timedelta(seconds=seconds)
+    except OverflowError:
+        return f"{seconds:.4g} s"
+    return moment.strftime("%Y-%m-%d" if days_only else "%Y-%m-%d %H:%M:%S")
+
+
 def texts(column: Column) -> list[str | None]:
     """Every cell of a column as the category it names; `None` when it is missing or has no text."""
-    cells = _cells(column)
+    cells = cells_of(column)
     if set(map(type, cells)) <= _PLAIN_TYPES:
         return [cell if cell is None or cell.strip() else None for cell in cells]
     return [text(cell) for cell in cells]
@@ -115,16 +176,27 @@ def text(cell: Any) -> str | None:
 
 def categories(column: Column) -> Categories:
     """Count the categories of a column."""
-    cells = _cells(column)
+    cells = cells_of(column)
     kinds = set(map(type, cells))
     if kinds not in _COUNTABLE and not kinds <= _PLAIN_TYPES:
         # 1, 1.0 and True are equal, hence one key: give every cell its text before counting.
-        return _by_text(Counter((text(cell), _is_missing(cell)) for cell in cells))
+        return _by_text(Counter((text(cell), is_missing(cell)) for cell in cells))
     counted = Counter(cells)
     by_text: Counter[tuple[str | None, bool]] = Counter()
     for cell, count in counted.items():
-        by_text[text(cell), _is_missing(cell)] += count
+        by_text[text(cell), is_missing(cell)] += count
     return _by_text(by_text)
+
+
+def taken(column: Column, rows: Sequence[int]) -> Column:
+    """The cells of these rows, as a column of the same make."""
+    if isinstance(column, (list, tuple)):
+        return [column[row] for row in rows]
+    if hasattr(column, "take"):
+        some: Column = column.take(rows)  # NumPy
+        return some
+    with memoryview(column) as view:  # type: ignore[arg-type]
+        return array(view.format, [view[row] for row in rows])
 
 
 def as_columns(data: Any) -> dict[str, Column]:
@@ -165,17 +237,8 @@ def length(column: Column) -> int:
     return len(column) if isinstance(column, Sized) else len(memoryview(column))
 
 
-def _is_number_buffer(column: Column) -> bool:
-    if isinstance(column, (list, tuple, str, bytes)):
-        return False
-    try:
-        with memoryview(column) as view:  # type: ignore[arg-type]
-            return view.ndim == 1 and view.format.lstrip("<=@") in _NUMBER_FORMATS
-    except (TypeError, ValueError):
-        return False
-
-
-def _cells(column: Column) -> Sequence[Any]:
+def cells_of(column: Column) -> Sequence[Any]:
+    """The cells of a column one by one. Raises `TypeError` for a text, which is no column."""
     if isinstance(column, (str, bytes)):
         raise TypeError("a column must be a sequence of cells, not one text")
     if isinstance(column, (list, tuple)):
@@ -186,12 +249,23 @@ def _cells(column: Column) -> Sequence[Any]:
     return list(column) if isinstance(column, Iterable) else memoryview(column).tolist()
 
 
-def _is_missing(cell: Any) -> bool:
+def is_missing(cell: Any) -> bool:
+    """Whether a cell of a categorical column or of texts is missing."""
     return (
         cell is None
         or (isinstance(cell, str) and not cell.strip())
         or (isinstance(cell, float) and isnan(cell))
     )
+
+
+def _is_number_buffer(column: Column) -> bool:
+    if isinstance(column, (list, tuple, str, bytes)):
+        return False
+    try:
+        with memoryview(column) as view:  # type: ignore[arg-type]
+            return view.ndim == 1 and view.format.lstrip("<=@") in _NUMBER_FORMATS
+    except (TypeError, ValueError):
+        return False
 
 
 def _by_text(counted: Mapping[tuple[str | None, bool], int]) -> Categories:
@@ -202,7 +276,7 @@ def _by_text(counted: Mapping[tuple[str | None, bool], int]) -> Categories:
 
 def _from_pandas(series: Any) -> Column:
     numpy_type = type(series.dtype).__module__.startswith("numpy")
-    if numpy_type and series.dtype.kind in "iufb":
+    if numpy_type and series.dtype.kind in "iufbM":
         column: Column = series.to_numpy()
         return column
     cells: list[Any] = series.astype(object).where(series.notna(), None).tolist()
@@ -223,27 +297,40 @@ def _from_arrow(column: Any) -> Column:
     return cells
 
 
-def infer_kind(column: Column) -> Literal["numeric", "categorical"]:
-    """Whether a column is a quantity or a name.
+def infer_kind(column: Column) -> Literal["numeric", "categorical", "datetime", "text"]:
+    """Whether a column is a quantity, a name, a moment or free text.
 
-    Numeric: at least 99 % of the cells that are not missing read as numbers (numbers in text, as
-    CSV has them, too), except columns of bools, and of whole numbers with at most `FEW_VALUES`
-    different ones that occur ten times each on average: those are codes, and categorical. A column
-    with nothing in it is numeric if it is a buffer of numbers.
+    Datetime: every cell that is not missing is one (`are_dates`). Numeric: at least 99 % of the
+    cells that are not missing read as numbers (numbers in text, as CSV has them, too), except
+    columns of bools, and of whole numbers with at most `FEW_VALUES` different ones that occur ten
+    times each on average: those are codes, and categorical. A column with nothing in it is numeric
+    if it is a buffer of numbers. Text: at least half of at least 20 texts are different, and they
+    have three words or more on average. The rest is categorical.
     """
+    if _is_datetime64(column):
+        return "datetime"
     buffer = _is_number_buffer(column)
-    cells = [] if buffer else _cells(column)
+    cells = [] if buffer else cells_of(column)
     if _is_bools(column, buffer, cells):
         return "categorical"
+    if not buffer and _are_dates(cells):
+        return "datetime"
     read = numbers(column)
     rows = length(column)
     missing = _count_nan(read.values) - read.unreadable
     if missing == rows:
         return "numeric" if buffer else "categorical"
     if read.unreadable > (rows - missing) / 100:
-        return "categorical"
+        return "text" if _is_prose(cells) else "categorical"
     different = _few_whole(read.values)
     return "categorical" if different and rows - missing >= 10 * different else "numeric"
+
+
+def _is_prose(cells: Sequence[Any]) -> bool:
+    given = [cell for cell in cells if isinstance(cell, str) and cell.strip()]
+    if len(given) < 20 or 2 * len(given) < len(cells) or 2 * len(set(given)) < len(given):
+        return False
+    return sum(len(cell.split()) for cell in given) >= _MANY_WORDS * len(given)
 
 
 def _count_nan(values: Buffer) -> int:
@@ -263,11 +350,24 @@ def _few_whole(values: Buffer) -> int:
 
 def are_dates(column: Column) -> bool:
     """Whether every cell that is not missing is a date or time: an object or ISO 8601 text."""
-    cells = [] if _is_number_buffer(column) else _cells(column)
-    given = [cell for cell in cells if not _is_missing(cell)]
-    return bool(given) and all(
-        isinstance(cell, date) or (isinstance(cell, str) and _DATE.match(cell)) for cell in given
-    )
+    if _is_datetime64(column):
+        return True
+    return _are_dates([] if _is_number_buffer(column) else cells_of(column))
+
+
+def _are_dates(cells: Sequence[Any]) -> bool:
+    some = False
+    for cell in cells:
+        if isinstance(cell, date) or (isinstance(cell, str) and _DATE.match(cell)):
+            some = True
+        elif not is_missing(cell):
+            return False
+    return some
+
+
+def _is_datetime64(column: Any) -> bool:
+    kind = getattr(getattr(column, "dtype", None), "kind", None)
+    return kind == "M"
 
 
 def _is_bools(column: Column, buffer: bool, cells: Sequence[Any]) -> bool:

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from strandline.drift.features import Feature, Kind, NumericFeature, Role
+from strandline.drift.features import Feature, Kind, NumericFeature, Role, holding
 from strandline.drift.histogram import histogram
 from strandline.drift.multiple import benjamini_hochberg, threshold
 from strandline.drift.profile import Profile
 from strandline.drift.quantiles import QUARTILES, quantile
 from strandline.drift.reference import Reference
+from strandline.drift.segments import Segment
 from strandline.drift.stats import METHODS, Statistic, Verdict, missing
 from strandline.drift.tally import CategoricalTally, NumericTally, Tally
 
@@ -44,6 +45,8 @@ class FeatureDrift:
     p_value: float | None
     """the smaller one of the deciding tests, adjusted for all tests of the comparison"""
     verdict: Verdict
+    segment: Segment | None = None
+    """the rows that were compared; `None`: all"""
 
     @property
     def name(self) -> str:
@@ -94,12 +97,12 @@ def compare(
     per_feature: Mapping[str, Criteria] | None = None,
 ) -> tuple[FeatureDrift, ...]:
     """Compare what a profile holds with its reference, feature by feature, in the reference's
-    order.
+    order; then the features of each segment, where the reference has segments.
 
     Two tests decide on a feature: the first of `methods` that fits its kind, and whether the share
-    of missing and invalid cells changed. Benjamini-Hochberg over all these tests holds the expected
-    share of false alarms at `alpha`; an effect below its floor is no drift, however significant.
-    Reference and profile are both taken as samples.
+    of missing and invalid cells changed. Benjamini-Hochberg over all these tests, of all features
+    and segments, holds the expected share of false alarms at `alpha`; an effect below its floor is
+    no drift, however significant. Reference and profile are both taken as samples.
 
     Parameters
     ----------
@@ -137,6 +140,12 @@ def compare(
         _compute(feature, profile[feature.name], special.get(feature.name, common))
         for feature in reference
     ]
+    for segmentation in reference.segmentations:
+        for segment, held in zip(segmentation.segments, segmentation.tallies, strict=True):
+            for name, current in profile.segment(segment).items():
+                feature = holding(reference[name], held.get(name, reference[name].empty()))
+                one = _compute(feature, current, special.get(name, common))
+                found.append(replace(one, segment=segment))
     tests = [test.p_value for one in found for test in _deciding(one) if test.p_value is not None]
     level = threshold(tests, alpha)
     adjusted = iter(benjamini_hochberg(tests))
@@ -232,12 +241,44 @@ def result(
     found = compare(
         reference, profile, alpha=alpha, methods=methods, floors=floors, per_feature=per_feature
     )
+    return document(reference, profile, found, alpha)
+
+
+def document(
+    reference: Reference, profile: Profile, found: Sequence[FeatureDrift], alpha: float
+) -> dict[str, Any]:
+    """What `compare` found, as `result` gives it."""
+    whole = [one for one in found if one.segment is None]
     return {
         "schema": "strandline.drift/1",
         "reference": reference.sha256,
         "reference_rows": reference.rows,
         "rows": profile.rows,
         "alpha": alpha,
-        "drifted": sum(one.verdict == "drift" for one in found),
-        "features": [one.to_json() for one in found],
+        "drifted": sum(one.verdict == "drift" for one in whole),
+        "features": [one.to_json() for one in whole],
+        **extras(profile, found),
     }
+
+
+def extras(profile: Profile, found: Sequence[FeatureDrift]) -> dict[str, Any]:
+    """The members `counters` and `segments` of a result, where the reference has such."""
+    members: dict[str, Any] = {}
+    if profile.reference.counters:
+        members["counters"] = profile.counters
+    by_segment: dict[Segment, list[FeatureDrift]] = {}
+    for one in found:
+        if one.segment is not None:
+            by_segment.setdefault(one.segment, []).append(one)
+    if by_segment:
+        members["segments"] = [
+            {
+                "column": segment.column,
+                "value": segment.value,
+                "rows": max(one.current.rows for one in drifts),
+                "drifted": sum(one.verdict == "drift" for one in drifts),
+                "features": [one.to_json() for one in drifts],
+            }
+            for segment, drifts in by_segment.items()
+        ]
+    return members

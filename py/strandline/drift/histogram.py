@@ -7,18 +7,27 @@ within each; no statistic is computed from them.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import ceil, floor, log10
 from typing import Any, Final
 
 from strandline.drift import bins
+from strandline.drift.columns import moment_text
 from strandline.drift.features import CategoricalFeature, Feature, NumericFeature
 from strandline.drift.tally import NumericTally, Tally
 
 BARS: Final = 20
 MOST_ATOMS: Final = 24
+DAY: Final = 86400.0
+YEAR: Final = 365 * DAY
+TIME_STEPS: Final = (
+    *(1.0, 2.0, 5.0, 10.0, 15.0, 30.0),
+    *(60 * k for k in (1.0, 2.0, 5.0, 10.0, 15.0, 30.0)),
+    *(3600 * k for k in (1.0, 2.0, 3.0, 6.0, 12.0)),
+    *(DAY * k for k in (1.0, 2.0, 7.0, 14.0, 28.0, 91.0, 182.0, 365.0)),
+)
 SHOWN: Final = 0.005
 """share of the reference that may lie beyond the bars at either end, in open bars"""
 
@@ -62,7 +71,7 @@ def _shares(counts: Sequence[int]) -> tuple[float, ...]:
 
 def _of_atoms(feature: NumericFeature, current: NumericTally, atoms: list[int]) -> Histogram:
     chosen = set(atoms)
-    labels = (*(number(feature.cuts[i - 1]) for i in atoms), "other")
+    labels = (*_labels(feature, [feature.cuts[i - 1] for i in atoms]), "other")
 
     def picked(counts: Sequence[int]) -> tuple[float, ...]:
         others = sum(count for i, count in enumerate(counts) if i not in chosen)
@@ -75,26 +84,43 @@ def _of_widths(feature: NumericFeature, current: NumericTally) -> Histogram:
     shown = feature.tally if feature.tally.n else current
     if not shown.n:
         return Histogram((), (), ())
-    edges = _even_edges(_quantile(feature, shown, SHOWN), _quantile(feature, shown, 1 - SHOWN))
-    labels = (
-        f"< {number(edges[0])}",
-        *(f"{number(a)} – {number(b)}" for a, b in pairwise(edges)),
-        f"≥ {number(edges[-1])}",
-    )
+    steps = _time_steps if feature.kind == "datetime" else _round_steps
+    low, high = (_quantile(feature, shown, share) for share in (SHOWN, 1 - SHOWN))
+    edges = _even_edges(low, high, steps)
+    named = _labels(feature, edges)
+    labels = (f"< {named[0]}", *(f"{a} – {b}" for a, b in pairwise(named)), f"≥ {named[-1]}")
     return Histogram(
         labels, _rebinned(feature, feature.tally, edges), _rebinned(feature, current, edges)
     )
 
 
-def _even_edges(low: float, high: float) -> list[float]:
+def _even_edges(low: float, high: float, steps: Callable[[float], Iterable[float]]) -> list[float]:
     """About `BARS` round numbers that cover [low, high]."""
     width = (high - low) / BARS
     if not 0 < width < float("inf"):
         return [low, high] if low < high else [low, low + max(abs(low), 1.0)]
-    power = 10.0 ** floor(log10(width))
-    step = next(k * power for k in (1, 2, 2.5, 5, 10) if k * power >= width * 0.999)
+    step = next(step for step in steps(width) if step >= width * 0.999)
     first, last = floor(low / step), ceil(high / step)
     return [k * step for k in range(first, last + 1)]
+
+
+def _round_steps(width: float) -> Iterator[float]:
+    power = 10.0 ** floor(log10(width))
+    return (k * power for k in (1, 2, 2.5, 5, 10))
+
+
+def _time_steps(width: float) -> Iterator[float]:
+    """Seconds, minutes, hours, days and years that clocks and calendars have."""
+    if width > TIME_STEPS[-1]:
+        return (YEAR * step for step in _round_steps(width / YEAR))
+    return iter(TIME_STEPS) if width > 0.5 else _round_steps(width)
+
+
+def _labels(feature: NumericFeature, values: Sequence[float]) -> list[str]:
+    if feature.kind != "datetime":
+        return [number(value) for value in values]
+    days_only = all(value % DAY == 0 for value in values)
+    return [moment_text(value, days_only=days_only) for value in values]
 
 
 def _corners(feature: NumericFeature, tally: NumericTally) -> tuple[list[float], list[int]]:

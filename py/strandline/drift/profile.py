@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from strandline.drift.columns import as_columns
+from strandline.drift.columns import as_columns, length, taken
 from strandline.drift.reference import Reference
-from strandline.drift.tally import Tally, WireError
+from strandline.drift.segments import Segment, Segmentation, check_sums
+from strandline.drift.tally import MOST_ROWS, Tally, WireError
 
 FEW_CELLS: Final = 64
 """a shorter list waits for more: a pass costs some 10 µs, a cell in it some 10 ns"""
 MANY_CELLS: Final = 512
+
+Key: TypeAlias = tuple[Segment | None, str]
+"""a segment (`None`: the whole) and the name of a feature, or of a column while its cells wait"""
 
 
 class Profile:
@@ -38,12 +42,15 @@ class Profile:
     True
     """
 
-    __slots__ = ("_counted", "_waiting", "reference")
+    __slots__ = ("_counted", "_counters", "_waiting", "reference")
 
     def __init__(self, reference: Reference, tallies: Mapping[str, Tally] | None = None) -> None:
         self.reference = reference
-        self._counted: dict[str, Tally] = dict(tallies or {})
-        self._waiting: dict[str, list[Any]] = {}
+        self._counted: dict[Key, Tally] = {
+            (None, name): tally for name, tally in (tallies or {}).items()
+        }
+        self._waiting: dict[Key, list[Any]] = {}
+        self._counters: dict[str, int] = {}
 
     @staticmethod
     def from_rows(table: Any, reference: Reference) -> Profile:
@@ -54,51 +61,111 @@ class Profile:
         `ValueError` when one of the reference's features is not there.
         """
         columns = as_columns(table)
-        absent = [f.name for f in reference if f.role == "feature" and f.name not in columns]
+        wanted = dict.fromkeys(f.column for f in reference if f.role == "feature")
+        wanted |= dict.fromkeys(one.column for one in reference.segmentations)
+        absent = [name for name in wanted if name not in columns]
         if absent:
             raise ValueError(
                 f"the table has no column {', '.join(map(repr, absent))}, which the reference has; "
                 f"it has {', '.join(map(repr, columns)) or 'none'}"
             )
         profile = Profile(reference)
-        profile.update({name: column for name, column in columns.items() if name in reference})
+        profile.update({name: cells for name, cells in columns.items() if reference.reads(name)})
         return profile
 
     def update(self, columns: Mapping[str, Any]) -> None:
-        """Count cells in, by feature name; features that are not named see nothing. All or nothing.
+        """Count cells in, by column name; features whose column is not named see nothing. All or
+        nothing.
 
-        Raises `ValueError` for a name that the reference does not have.
+        Where the reference has segments, all columns but the system's must be equally long; rows of
+        a segmentation whose column is not named are among its others. Raises `ValueError` for a
+        name that the reference does not have.
         """
-        unknown = [name for name in columns if name not in self.reference]
+        unknown = [name for name in columns if not self.reference.reads(name)]
         if unknown:
             raise ValueError(f"the reference has no feature {', '.join(map(repr, unknown))}")
+        pieces = [(None, columns), *self._parts(columns)]
         if all(type(column) is list and len(column) < FEW_CELLS for column in columns.values()):
-            self._wait(columns)
+            for part, piece in pieces:
+                self._wait(part, piece)
             return
-        seen = {name: self.reference[name].count(column) for name, column in columns.items()}
-        for name, tally in seen.items():
-            self._add(name, tally)
+        seen = [
+            ((part, feature.name), feature.count(column))
+            for part, piece in pieces
+            for name, column in piece.items()
+            for feature in self.reference.described_by(name)
+        ]
+        for key, tally in seen:
+            self._add(key, tally)
 
-    def _wait(self, columns: Mapping[str, list[Any]]) -> None:
-        """Keep a few cells until they are worth a pass over them; counting later counts the same."""
-        for name, column in columns.items():
-            cells = self._waiting.setdefault(name, [])
-            cells += column
-            if len(cells) >= MANY_CELLS:
-                del self._waiting[name]
-                self._add(name, self.reference[name].count(cells))
+    def count(self, counter: str, by: int = 1) -> None:
+        """Add to one of the reference's counters. Raises `ValueError` for another name, or for less
+        than nothing.
+        """
+        if counter not in self.reference.counters:
+            known = ", ".join(map(repr, self.reference.counters)) or "none"
+            raise ValueError(f"the reference has no counter {counter!r}; it has {known}")
+        if type(by) is not int or not 0 <= by <= MOST_ROWS:
+            raise ValueError(f"a counter goes up by a whole number from 0, not {by!r}")
+        self._counters[counter] = self._counters.get(counter, 0) + by
 
     @property
-    def _tallies(self) -> dict[str, Tally]:
-        """All that was counted in, by feature name."""
+    def counters(self) -> dict[str, int]:
+        """All the reference's counters by name, in its order."""
+        return {name: self._counters.get(name, 0) for name in self.reference.counters}
+
+    def _parts(self, columns: Mapping[str, Any]) -> Iterator[tuple[Segment, Mapping[str, Any]]]:
+        """The same cells once more by segment, for every segmentation."""
+        for segmentation in self.reference.segmentations:
+            split = {
+                name: column
+                for name, column in columns.items()
+                if any(map(segmentation.splits, self.reference.described_by(name)))
+            }
+            lengths = {length(column) for column in split.values()}
+            key = columns.get(segmentation.column)
+            if key is None:
+                if split:
+                    yield segmentation.segments[-1], split
+                continue
+            if lengths and lengths != {length(key)}:
+                raise ValueError(
+                    f"columns differ in length: segments by {segmentation.column!r} need one cell "
+                    "of every column per row"
+                )
+            rows = segmentation.rows(key)
+            for part, members in rows.items():
+                cells = (
+                    split
+                    if len(rows) == 1
+                    else {name: taken(column, members) for name, column in split.items()}
+                )
+                yield segmentation.segments[part], cells
+
+    def _wait(self, part: Segment | None, columns: Mapping[str, list[Any]]) -> None:
+        """Keep a few cells until they are worth a pass over them; counting later counts the same."""
+        for name, column in columns.items():
+            cells = self._waiting.setdefault((part, name), [])
+            cells += column
+            if len(cells) >= MANY_CELLS:
+                self._count_waiting((part, name))
+
+    def _count_waiting(self, key: Key) -> None:
+        cells = self._waiting.pop(key)
+        part, column = key
+        for feature in self.reference.described_by(column):
+            self._add((part, feature.name), feature.count(cells))
+
+    @property
+    def _tallies(self) -> dict[Key, Tally]:
+        """All that was counted in, by segment and feature name."""
         while self._waiting:
-            name, cells = self._waiting.popitem()
-            self._add(name, self.reference[name].count(cells))
+            self._count_waiting(next(iter(self._waiting)))
         return self._counted
 
-    def _add(self, name: str, tally: Tally) -> None:
-        before = self._counted.get(name)
-        self._counted[name] = tally if before is None else before + tally  # type: ignore[operator]
+    def _add(self, key: Key, tally: Tally) -> None:
+        before = self._counted.get(key)
+        self._counted[key] = tally if before is None else before + tally  # type: ignore[operator]
 
     @property
     def rows(self) -> int:
@@ -106,14 +173,30 @@ class Profile:
         return max(
             (
                 tally.rows
-                for name, tally in self._tallies.items()
-                if self.reference[name].role != "system"
+                for (part, name), tally in self._tallies.items()
+                if part is None and self.reference[name].role != "system"
             ),
             default=0,
         )
 
     def __getitem__(self, name: str) -> Tally:
-        tally = self._tallies.get(name)
+        return self._tally(None, name)
+
+    def segment(self, segment: Segment) -> dict[str, Tally]:
+        """What a segment held, by the names of the features that are counted by segment. Raises
+        `KeyError` for a segment that the reference does not have.
+        """
+        segmentation = self.reference.segmentation(segment.column)
+        if segment not in segmentation.segments:
+            raise KeyError(segment)
+        return {
+            feature.name: self._tally(segment, feature.name)
+            for feature in self.reference
+            if segmentation.splits(feature)
+        }
+
+    def _tally(self, part: Segment | None, name: str) -> Tally:
+        tally = self._tallies.get((part, name))
         return self.reference[name].empty() if tally is None else tally
 
     def __iter__(self) -> Iterator[str]:
@@ -129,8 +212,10 @@ class Profile:
         if not isinstance(other, Profile):
             return NotImplemented
         _check_same(self.reference, other.reference)
-        for name, tally in other._tallies.items():
-            self._add(name, tally)
+        for key, tally in other._tallies.items():
+            self._add(key, tally)
+        for name, count in other._counters.items():
+            self._counters[name] = self._counters.get(name, 0) + count
         return self
 
     @staticmethod
@@ -153,14 +238,29 @@ class Profile:
 
     def to_wire(self) -> dict[str, Any]:
         """A JSON document of the schema ``profile-1``: integers, exact sums as text, no rows."""
-        return {
+        wire = {
             "schema": "strandline.profile/1",
             "reference": self.reference.sha256,
-            "features": {
-                name: self._tallies[name].to_wire()
-                for name in self
-                if name in self._tallies and self._tallies[name].rows
-            },
+            "features": self._part_to_wire(None),
+        }
+        counters = {name: count for name, count in self.counters.items() if count}
+        if counters:
+            wire["counters"] = counters
+        segments = {
+            one.column: [self._part_to_wire(segment) for segment in one.segments]
+            for one in self.reference.segmentations
+        }
+        segments = {column: parts for column, parts in segments.items() if any(parts)}
+        if segments:
+            wire["segments"] = segments
+        return wire
+
+    def _part_to_wire(self, part: Segment | None) -> dict[str, Any]:
+        tallies = self._tallies
+        return {
+            name: tallies[part, name].to_wire()
+            for name in self
+            if (part, name) in tallies and tallies[part, name].rows
         }
 
     @staticmethod
@@ -169,23 +269,70 @@ class Profile:
 
         Besides the schema it checks that the profile belongs to `reference` and that each tally is
         possible: as many counts as bins, min and max in the outermost bins, sums that those
-        extremes allow. Raises `WireError`, which names the place.
+        extremes allow, segments that add up to the whole. Raises `WireError`, which names the
+        place.
         """
-        if not isinstance(wire, Mapping) or set(wire) != {"schema", "reference", "features"}:
-            raise WireError("$: a profile has exactly schema, reference and features")
+        _check_members(wire)
         if wire["schema"] != "strandline.profile/1":
             raise WireError("$.schema: must be 'strandline.profile/1'")
         if wire["reference"] != reference.sha256:
             raise WireError("$.reference: the profile was made with another reference")
-        if not isinstance(wire["features"], Mapping):
-            raise WireError("$.features: must be an object")
-        tallies: dict[str, Tally] = {}
-        for name, item in wire["features"].items():
-            place = f"$.features.{str(name)[:60]}"
-            if name not in reference:
-                raise WireError(f"{place}: the reference has no such feature")
-            tallies[name] = reference[name].tally_from_wire(item, place)
-        return Profile(reference, tallies)
+        profile = Profile(reference, _read_tallies(wire["features"], reference, "$.features"))
+        profile._counters = _read_counters(wire.get("counters", {}), reference)
+        segments = wire.get("segments", {})
+        if not isinstance(segments, Mapping):
+            raise WireError("$.segments: must be an object")
+        for column in segments.keys() - {one.column for one in reference.segmentations}:
+            raise WireError(f"$.segments.{str(column)[:60]}: the reference has no such segments")
+        for segmentation in reference.segmentations:
+            profile._read_segments(segmentation, segments.get(segmentation.column))
+        return profile
+
+    def _read_segments(self, segmentation: Segmentation, wire: Any) -> None:
+        place = f"$.segments.{segmentation.column[:60]}"
+        segments = segmentation.segments
+        if wire is None:
+            wire = [{} for _ in segments]
+        if not isinstance(wire, list) or len(wire) != len(segments):
+            raise WireError(f"{place}: must be a list of {len(segments)} parts")
+        parts = [_read_tallies(p, self.reference, f"{place}[{i}]") for i, p in enumerate(wire)]
+        whole = {name: tally for (part, name), tally in self._counted.items() if part is None}
+        check_sums(segmentation, self.reference, whole, parts, place)
+        for segment, tallies in zip(segments, parts, strict=True):
+            self._counted |= {(segment, name): tally for name, tally in tallies.items()}
+
+
+def _check_members(wire: Any) -> None:
+    needed, known = {"schema", "reference", "features"}, {"counters", "segments"}
+    if not isinstance(wire, Mapping) or not needed <= set(wire) <= needed | known:
+        raise WireError(
+            f"$: a profile has exactly schema, reference and features, and may have "
+            f"{' and '.join(sorted(known))}"
+        )
+
+
+def _read_tallies(wire: Any, reference: Reference, place: str) -> dict[str, Tally]:
+    if not isinstance(wire, Mapping):
+        raise WireError(f"{place}: must be an object")
+    tallies: dict[str, Tally] = {}
+    for name, item in wire.items():
+        here = f"{place}.{str(name)[:60]}"
+        if name not in reference:
+            raise WireError(f"{here}: the reference has no such feature")
+        tallies[name] = reference[name].tally_from_wire(item, here)
+    return tallies
+
+
+def _read_counters(wire: Any, reference: Reference) -> dict[str, int]:
+    if not isinstance(wire, Mapping):
+        raise WireError("$.counters: must be an object")
+    for name, count in wire.items():
+        place = f"$.counters.{str(name)[:60]}"
+        if name not in reference.counters:
+            raise WireError(f"{place}: the reference has no such counter")
+        if type(count) is not int or not 0 <= count <= MOST_ROWS:
+            raise WireError(f"{place}: must be a whole number from 0 to 2^53 - 1")
+    return dict(wire)
 
 
 def _check_same(ours: Reference, theirs: Reference) -> None:

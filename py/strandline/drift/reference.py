@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from strandline.drift import bins, features, wire
 from strandline.drift.columns import Column, as_columns, infer_kind, length
-from strandline.drift.features import Feature, Kind, NumericFeature, Role
-from strandline.drift.tally import NumericTally, WireError, zeros
+from strandline.drift.features import ColumnKind, Feature, NumericFeature, Role
+from strandline.drift.segments import MOST_PARTS, Segmentation, check_sums
+from strandline.drift.tally import NumericTally, Tally, WireError, zeros
+
+if TYPE_CHECKING:
+    from strandline.drift.profile import Profile
 
 LATENCY: Final = "latency_ms"
 """system feature: milliseconds that a prediction took"""
+LOAD: Final = "load_ms"
+"""system feature: milliseconds from navigation until the model was ready"""
+MEMORY: Final = "memory_mb"
+"""system feature: megabytes that the runtime's memory holds when a window closes"""
 LATENCY_CUTS: Final = bins.log_cuts(0.001, 100_000.0, 5)
+SYSTEM_CUTS: Final = {
+    LATENCY: LATENCY_CUTS,
+    LOAD: bins.log_cuts(10.0, 1_000_000.0, 5),
+    MEMORY: bins.log_cuts(1.0, 100_000.0, 10),
+}
+"""fixed cuts: there is nothing to compare with, but profiles of all models can be laid side by side"""
 
 
 @dataclass(frozen=True)
@@ -37,16 +51,24 @@ class Reference:
     """
 
     features: tuple[Feature, ...]
+    counters: tuple[str, ...] = ()
+    """names of whole numbers that the application counts itself, such as conversions"""
+    segmentations: tuple[Segmentation, ...] = ()
 
     @staticmethod
     def from_columns(
         table: Any,
         *,
-        kinds: Mapping[str, Kind] | None = None,
+        kinds: Mapping[str, ColumnKind] | None = None,
         roles: Mapping[str, Role] | None = None,
         bins: int = 50,
         max_categories: int = 50,
         latency: bool = True,
+        system: Sequence[str] = (),
+        counters: Sequence[str] = (),
+        segments: Sequence[str] = (),
+        max_segments: int = 10,
+        features: Sequence[str] | None = None,
     ) -> Reference:
         """Freeze a table: a mapping of columns, a list of dicts, or a pandas, polars or pyarrow
         table.
@@ -54,8 +76,9 @@ class Reference:
         Parameters
         ----------
         kinds
-            ``"numeric"`` or ``"categorical"`` by column name; what is not named is inferred
-            (`columns.infer_kind`).
+            ``"numeric"``, ``"categorical"``, ``"datetime"`` or ``"text"`` by column name; what is
+            not named is inferred (`columns.infer_kind`). A text column makes one numeric feature
+            for each descriptor, such as ``comment: length``.
         roles
             ``"feature"`` (the default), ``"output"`` or ``"system"`` by column name.
         bins
@@ -64,40 +87,136 @@ class Reference:
             Categories of a vocabulary; rarer ones are counted together as *other*.
         latency
             Whether to add the system feature ``latency_ms``, for profiles of predictions.
+        system
+            Which other system features to add: ``load_ms``, ``memory_mb``.
+        counters
+            Names for `Profile.count`.
+        segments
+            Columns whose categories split the rows; every feature but the system's is counted by
+            each of them once more.
+        max_segments
+            Values of a segmentation; rarer ones are one segment of others.
+        features
+            Which columns are watched; `None`: all. A segment's column need not be.
 
         Raises
         ------
         ValueError
-            When there are no rows, columns differ in length, or `kinds` or `roles` name columns
-            that are not there.
+            When there are no rows, columns differ in length, or columns are named that are not
+            there.
         """
         columns = as_columns(table)
-        kinds, roles = kinds or {}, roles or {}
+        draft = Reference._draft(
+            columns,
+            features,
+            kinds or {},
+            roles or {},
+            bins,
+            max_categories,
+            segments,
+            max_segments,
+        )
+        names = [*([LATENCY] if latency else []), *system]
+        absent = [name for name in names if name not in SYSTEM_CUTS]
+        if absent:
+            raise ValueError(
+                f"there is no system feature {', '.join(absent)}; there are {', '.join(SYSTEM_CUTS)}"
+            )
+        added = tuple(_system(name) for name in names if name not in draft)
+        _check_names(counters, "a counter")
+        draft = replace(
+            draft, features=(*draft.features, *added), counters=tuple(dict.fromkeys(counters))
+        )
+        from strandline.drift.profile import Profile
+
+        held = Profile(draft)
+        held.update({name: column for name, column in columns.items() if draft.reads(name)})
+        return draft.holding(held)
+
+    @staticmethod
+    def _draft(
+        columns: Mapping[str, Column],
+        chosen: Sequence[str] | None,
+        kinds: Mapping[str, ColumnKind],
+        roles: Mapping[str, Role],
+        bins: int,
+        max_categories: int,
+        segments: Sequence[str],
+        max_segments: int,
+    ) -> Reference:
+        """The reference that these columns would make, without what they held."""
         if not columns or not length(next(iter(columns.values()))):
             raise ValueError("the reference has no rows")
         if not 2 <= bins <= 400 or not 1 <= max_categories <= 1000:
             raise ValueError("bins must be 2 to 400, max_categories 1 to 1000")
-        absent = sorted((kinds.keys() | roles.keys()) - columns.keys())
+        if (max_segments + 1) * len(segments) > MOST_PARTS or max_segments < 1:
+            raise ValueError(
+                f"max_segments must be 1 or more, with at most {MOST_PARTS} segments in all"
+            )
+        wanted = list(columns) if chosen is None else list(chosen)
+        named = kinds.keys() | roles.keys() | set(segments) | set(wanted)
+        absent = sorted(named - columns.keys())
         if absent:
             raise ValueError(f"the reference has no column {', '.join(map(repr, absent))}")
+        _check_names(wanted, "a column")
+        _check_names(segments, "a column")
         frozen = [
-            _freeze(
+            feature
+            for name in wanted
+            for feature in features.blank(
                 name,
-                kinds.get(name) or infer_kind(column),
                 roles.get(name, "feature"),
-                column,
+                kinds.get(name) or infer_kind(columns[name]),
+                columns[name],
                 bins,
                 max_categories,
             )
-            for name, column in columns.items()
         ]
-        if latency and LATENCY not in columns:
-            frozen.append(_latency())
-        return Reference(tuple(frozen))
+        twice = _twice([feature.name for feature in frozen])
+        if twice:
+            raise ValueError(f"two features would be called {', '.join(map(repr, twice))}")
+        parts = tuple(
+            Segmentation(name, features.commonest(columns[name], max_segments), ())
+            for name in dict.fromkeys(segments)
+        )
+        return Reference(tuple(frozen), segmentations=parts)
+
+    def holding(self, profile: Profile) -> Reference:
+        """The reference with the same bins that held what a profile of this one holds."""
+        return replace(
+            self,
+            features=tuple(features.holding(f, profile[f.name]) for f in self.features),
+            segmentations=tuple(
+                replace(one, tallies=tuple(_seen(profile.segment(part)) for part in one.segments))
+                for one in self.segmentations
+            ),
+        )
 
     @cached_property
     def _by_name(self) -> dict[str, Feature]:
         return {feature.name: feature for feature in self.features}
+
+    @cached_property
+    def _by_column(self) -> dict[str, tuple[Feature, ...]]:
+        found: dict[str, tuple[Feature, ...]] = {}
+        for feature in self.features:
+            found[feature.column] = (*found.get(feature.column, ()), feature)
+        return found
+
+    def described_by(self, column: str) -> tuple[Feature, ...]:
+        """The features that are read from a column; none for one that only splits the rows."""
+        return self._by_column.get(column, ())
+
+    def reads(self, column: str) -> bool:
+        """Whether a column is of any use."""
+        return column in self._by_column or any(column == one.column for one in self.segmentations)
+
+    def segmentation(self, column: str) -> Segmentation:
+        """The segmentation by a column. Raises `KeyError`."""
+        for one in self.segmentations:
+            if one.column == column:
+                return one
+        raise KeyError(column)
 
     def __iter__(self) -> Iterator[Feature]:
         return iter(self.features)
@@ -118,10 +237,14 @@ class Reference:
 
     @cached_property
     def _json(self) -> str:
-        document = {
+        document: dict[str, Any] = {
             "schema": "strandline.reference/1",
             "features": [f.to_json() for f in self.features],
         }
+        if self.counters:
+            document["counters"] = list(self.counters)
+        if self.segmentations:
+            document["segments"] = [one.to_json() for one in self.segmentations]
         return wire.canonical(document)
 
     def to_json(self) -> str:
@@ -143,29 +266,63 @@ class Reference:
         wire.check(document, wire.REFERENCE)
         items = document["features"]
         frozen = tuple(features.from_json(item, f"$.features[{i}]") for i, item in enumerate(items))
-        names = [feature.name for feature in frozen]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        counters = tuple(document.get("counters", ()))
+        twice = _twice([*(f"feature {f.name!r}" for f in frozen), *map(repr, counters)])
         if twice:
-            raise WireError(f"$.features: {', '.join(map(repr, twice))} is there twice")
-        return Reference(frozen)
-
-
-def _freeze(
-    name: str, kind: Kind, role: Role, column: Column, most_bins: int, most_categories: int
-) -> Feature:
-    if not 1 <= len(name) <= 200:
-        raise ValueError(
-            f"a column's name must have 1 to 200 characters, not {len(name)}: {name[:40]!r}"
+            raise WireError(f"$: {', '.join(twice)} is there twice")
+        reference = Reference(frozen, counters)
+        items = document.get("segments", [])
+        segmentations = tuple(
+            _segmentation_from_json(reference, item, f"$.segments[{i}]")
+            for i, item in enumerate(items)
         )
-    if kind == "numeric":
-        return features.numeric(name, role, column, most_bins)
-    return features.categorical(name, role, column, most_categories)
+        twice = _twice([one.column for one in segmentations])
+        if twice:
+            raise WireError(f"$.segments: {', '.join(map(repr, twice))} is there twice")
+        return replace(reference, segmentations=segmentations)
 
 
-def _latency() -> NumericFeature:
-    """Milliseconds in fixed bins from a microsecond to 100 s: nothing to compare with, but always
-    the same bins.
-    """
-    return NumericFeature(
-        LATENCY, "system", LATENCY_CUTS, NumericTally(zeros(len(LATENCY_CUTS) + 1))
-    )
+def _segmentation_from_json(
+    reference: Reference, wire: Mapping[str, Any], place: str
+) -> Segmentation:
+    column, vocabulary = wire["column"], tuple(wire["vocabulary"])
+    if _twice(vocabulary):
+        raise WireError(f"{place}: a value is twice in the vocabulary")
+    if len(wire["tallies"]) != len(vocabulary) + 1:
+        raise WireError(f"{place}: needs {len(vocabulary) + 1} parts, one for all other rows")
+    tallies: list[dict[str, Tally]] = []
+    for i, part in enumerate(wire["tallies"]):
+        here = f"{place}.tallies[{i}]"
+        absent = [name for name in part if name not in reference]
+        if absent:
+            raise WireError(f"{here}: there is no feature {absent[0][:60]!r}")
+        tallies.append(
+            {
+                name: reference[name].tally_from_wire(tally, f"{here}.{name[:60]}")
+                for name, tally in part.items()
+            }
+        )
+    segmentation = Segmentation(column, vocabulary, tuple(tallies))
+    check_sums(segmentation, reference, {f.name: f.tally for f in reference}, tallies, place)
+    return segmentation
+
+
+def _seen(tallies: Mapping[str, Tally]) -> dict[str, Tally]:
+    return {name: tally for name, tally in tallies.items() if tally.rows}
+
+
+def _check_names(names: Iterable[str], what: str) -> None:
+    for name in names:
+        if not 1 <= len(name) <= 200:
+            raise ValueError(
+                f"{what}'s name must have 1 to 200 characters, not {len(name)}: {name[:40]!r}"
+            )
+
+
+def _twice(names: Sequence[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})
+
+
+def _system(name: str) -> NumericFeature:
+    cuts = SYSTEM_CUTS[name]
+    return NumericFeature(name, "system", cuts, NumericTally(zeros(len(cuts) + 1)))

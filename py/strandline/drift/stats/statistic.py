@@ -104,10 +104,14 @@ METHODS: dict[str, Method] = {}
 
 
 def statistic(*kinds: Kind) -> Callable[[Compute], Method]:
-    """Enter a function into `METHODS` under its name."""
+    """Enter a function into `METHODS` under its name.
+
+    What is for numbers is for moments too: seconds are numbers.
+    """
+    fitting: tuple[Kind, ...] = (*kinds, "datetime") if "numeric" in kinds else kinds
 
     def enter(compute: Compute) -> Method:
-        method = Method(compute.__name__, kinds, compute)
+        method = Method(compute.__name__, fitting, compute)
         METHODS[method.name] = method
         return method
 
