@@ -12,8 +12,9 @@ from strandline.collector.clock import iso
 from strandline.collector.profiles import Entry
 from strandline.collector.query import ALPHA, Comparison, Course, Known
 from strandline.collector.storage import Window
-from strandline.drift import Statistic
-from strandline.drift.features import Feature
+from strandline.drift import FeatureDrift, Reference, Segment, Statistic
+from strandline.drift.compare import extras
+from strandline.drift.features import Feature, holding
 from strandline.drift.histogram import histogram
 from strandline.drift.tally import Tally
 
@@ -31,6 +32,7 @@ def models(known: list[Known], **settings: int) -> dict[str, Any]:
                 "reference": one.reference.sha256,
                 "reference_rows": one.reference.rows,
                 "features": [_named(feature) for feature in one.reference],
+                **_splits(one.reference),
                 "rows": one.totals.rows,
                 "reports": one.totals.reports,
                 "sessions": one.totals.sessions,
@@ -46,6 +48,7 @@ def models(known: list[Known], **settings: int) -> dict[str, Any]:
 
 def drift(found: Comparison, **settings: int) -> dict[str, Any]:
     """`GET /v1/drift`: the members of the schema ``drift-1``, and what they are about."""
+    whole = [one for one in found.drifts if one.segment is None]
     return {
         "schema": "strandline.collected/1",
         "model": found.model,
@@ -63,50 +66,119 @@ def drift(found: Comparison, **settings: int) -> dict[str, Any]:
         "reference": found.reference.sha256,
         "reference_rows": found.reference.rows,
         "alpha": ALPHA,
-        "drifted": sum(one.verdict == "drift" for one in found.drifts),
-        "features": [one.to_json() for one in found.drifts],
+        "drifted": sum(one.verdict == "drift" for one in whole),
+        "features": [one.to_json() for one in whole],
+        **extras(found.profile, found.drifts),
     }
 
 
 def series(
-    entry: Entry, courses: list[Course], feature: str | None, **settings: int
+    entry: Entry,
+    courses: list[Course],
+    feature: str | None,
+    segment: Segment | None = None,
+    **settings: int,
 ) -> dict[str, Any]:
-    """`GET /v1/series`: with masses when it is about one feature."""
+    """`GET /v1/series`: of all rows or of a segment's; with masses when it is about one feature."""
+    about = {} if segment is None else {"segment": segment._asdict()}
+    found = [
+        None
+        if course.drifts is None
+        else {one.name: one for one in course.drifts if one.segment == segment}
+        for course in courses
+    ]
     return {
         "schema": "strandline.series/1",
         "model": entry.model.name,
         "version": entry.model.version,
         "reference": entry.reference.sha256,
         **settings,
+        **about,
         "features": [
-            _course(one, i, courses, masses=feature is not None)
-            for i, one in enumerate(entry.reference)
+            _course(one, courses, found, masses=feature is not None)
+            for one in _counted(entry.reference, segment)
             if feature in {None, one.name}
         ],
+        **({} if feature is not None or segment is not None else _counters(entry, courses)),
     }
+
+
+def _counters(entry: Entry, courses: list[Course]) -> dict[str, Any]:
+    """The application's counters, window by window."""
+    if not entry.reference.counters:
+        return {}
+    return {
+        "counters": [
+            {
+                "name": name,
+                "windows": [
+                    _window(course.window)
+                    | {"hidden": course.profile is None}
+                    | ({} if course.profile is None else {"count": course.profile.counters[name]})
+                    for course in courses
+                ],
+            }
+            for name in entry.reference.counters
+        ]
+    }
+
+
+def _splits(reference: Reference) -> dict[str, Any]:
+    """The names of the counters and the segments, where there are such."""
+    members: dict[str, Any] = {}
+    if reference.counters:
+        members["counters"] = list(reference.counters)
+    if reference.segmentations:
+        members["segments"] = [
+            {"column": one.column, "values": list(one.vocabulary)}
+            for one in reference.segmentations
+        ]
+    return members
+
+
+def _counted(reference: Reference, segment: Segment | None) -> list[Feature]:
+    """The features that were counted for a segment (`None`: for all rows), as its reference."""
+    if segment is None:
+        return list(reference)
+    segmentation = reference.segmentation(segment.column)
+    held = segmentation.tallies[segmentation.segments.index(segment)]
+    return [
+        holding(one, held.get(one.name, one.empty()))
+        for one in reference
+        if segmentation.splits(one)
+    ]
 
 
 def _named(feature: Feature) -> dict[str, str]:
     return {"name": feature.name, "role": feature.role, "kind": feature.kind}
 
 
-def _course(feature: Feature, i: int, courses: list[Course], *, masses: bool) -> dict[str, Any]:
+def _course(
+    feature: Feature,
+    courses: list[Course],
+    found: list[dict[str, FeatureDrift] | None],
+    *,
+    masses: bool,
+) -> dict[str, Any]:
+    """`found`: what each window says of the features by name; `None` when it is hidden."""
     answer: dict[str, Any] = _named(feature)
     if masses:
-        scale = _scale(feature, [c.drifts[i].current for c in courses if c.drifts is not None])
+        scale = _scale(feature, [one[feature.name].current for one in found if one is not None])
         bars = histogram(scale, feature.tally).to_json()
         answer |= {"bins": bars["bins"], "reference": bars["current"]}
     windows = []
-    for course in courses:
-        window = _window(course.window) | {"hidden": course.drifts is None}
-        if course.drifts is not None:
-            one = course.drifts[i]
+    for course, drifts in zip(courses, found, strict=True):
+        window = _window(course.window) | {"hidden": drifts is None}
+        if drifts is not None:
+            one = drifts[feature.name]
             window |= {
                 "missing": one.current.missing,
                 "invalid": one.current.invalid,
                 "verdict": one.verdict,
                 "statistics": [_short(statistic) for statistic in one.statistics],
             }
+            if one.segment is not None:
+                window["rows"] = one.current.rows
             if masses:
                 window["current"] = histogram(scale, one.current).to_json()["current"]
         windows.append(window)

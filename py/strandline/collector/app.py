@@ -38,6 +38,7 @@ from strandline.collector.profiles import Catalogue
 from strandline.collector.query import Query, QueryError, Question, UnknownError
 from strandline.collector.register import MAX_REFERENCE_BYTES, RegistrationError, register
 from strandline.collector.storage import Storage, StorageError
+from strandline.drift import Segment
 
 WINDOW_SECONDS = 3600
 MIN_SESSIONS = 50
@@ -194,11 +195,13 @@ class Collector:
         return _json(await asyncio.to_thread(answer))
 
     async def series(self, request: Request) -> Response:
-        question, feature = _question(request), request.query_params.get("feature")
+        question, asked = _question(request), request.query_params
+        feature, column = asked.get("feature"), asked.get("segment")
+        segment = None if column is None else Segment(column, asked.get("value"))
 
         def answer() -> bytes:
-            entry, courses = self.query.series(question, feature)
-            return _encoded(answers.series(entry, courses, feature, **self._shown))
+            entry, courses = self.query.series(question, feature, segment)
+            return _encoded(answers.series(entry, courses, feature, segment, **self._shown))
 
         return _json(await asyncio.to_thread(answer))
 

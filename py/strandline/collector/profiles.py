@@ -1,7 +1,8 @@
 """Profiles against the registered references: the collector's door to `strandline.drift`.
 
-A window holds one text per feature, the tally's wire form; adding up tallies is exact in any order,
-so it doesn't matter in which order reports come or how commits group them.
+A window holds one text per feature, the tally's wire form, one per feature and segment, and one of
+all counters; adding them up is exact in any order, so it doesn't matter in which order reports come
+or how commits group them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ MAX_ROWS = 10_000_000
 """rows of one report: keeps the sum of a billion reports below 2^53"""
 
 Key = tuple[str, str]
+
+SEPARATOR = "\x1f"
+"""between column, part and feature in the key of a segment's tally; no name has it"""
+COUNTERS = SEPARATOR + "counters"
+"""the key of the counters"""
 
 
 class ProfileError(ValueError):
@@ -57,20 +63,42 @@ def reference_of(text: str) -> Reference:
 
 
 def profile_of(reference: Reference, texts: Iterable[tuple[str, str]]) -> Profile:
-    """The profile that a window's (feature, text) pairs hold."""
-    features = {name: msgspec.json.decode(text) for name, text in texts}
-    wire = {
+    """The profile that a window's (key, text) pairs hold."""
+    wire: dict[str, Any] = {
         "schema": "strandline.profile/1",
         "reference": reference.sha256,
-        "features": features,
+        "features": {},
     }
+    for key, text in texts:
+        value = msgspec.json.decode(text)
+        if key == COUNTERS:
+            wire["counters"] = value
+        elif SEPARATOR in key:
+            column, part, name = key.split(SEPARATOR)
+            parts = wire.setdefault("segments", {}).setdefault(
+                column, [{} for _ in reference.segmentation(column).segments]
+            )
+            parts[int(part)][name] = value
+        else:
+            wire["features"][key] = value
     return Profile.from_wire(wire, reference)
 
 
 def texts_of(profile: Profile) -> dict[str, str]:
-    """The texts that a window holds for a profile, by feature."""
-    features: dict[str, Any] = profile.to_wire()["features"]
-    return {name: msgspec.json.encode(tally).decode() for name, tally in features.items()}
+    """The texts that a window holds for a profile: by feature, by segment and feature, counters."""
+    wire = profile.to_wire()
+    values: dict[str, Any] = dict(wire["features"])
+    for column, parts in wire.get("segments", {}).items():
+        for i, part in enumerate(parts):
+            values |= {SEPARATOR.join((column, str(i), name)): one for name, one in part.items()}
+    if "counters" in wire:
+        values[COUNTERS] = wire["counters"]
+    return {key: msgspec.json.encode(value).decode() for key, value in values.items()}
+
+
+def _feature_of(key: str) -> str:
+    """The feature whose tally a key names, or the counters' own key."""
+    return key if key == COUNTERS else key.rpartition(SEPARATOR)[2]
 
 
 class Catalogue:
@@ -137,13 +165,18 @@ class Catalogue:
             raise ProfileError(f"profile: {error}") from None
         if max((profile[name].rows for name in profile), default=0) > MAX_ROWS:
             raise ProfileError(f"profile: more than {MAX_ROWS} rows in one report")
+        if max(profile.counters.values(), default=0) > MAX_ROWS:
+            raise ProfileError(f"profile: a counter goes up by more than {MAX_ROWS} in one report")
         return Checked(entry.model.id, profile, profile.rows)
 
     def merge(
         self, model_id: int, held: Mapping[str, str], profiles: Sequence[Profile]
     ) -> dict[str, str]:
-        """What a window holds once these profiles are in it; only the features that changed."""
+        """What a window holds once these profiles are in it; only what changed."""
         reference = self._by_id[model_id].reference
         fresh = Profile.merge(profiles, reference)
-        changed = [(name, held[name]) for name in fresh if name in held and fresh[name].rows]
-        return texts_of(profile_of(reference, changed) + fresh)
+        touched = {_feature_of(key) for key in texts_of(fresh)}
+        # A feature's segments are read with it: they add up to the whole, or the window is spoilt.
+        changed = [(key, text) for key, text in held.items() if _feature_of(key) in touched]
+        merged = texts_of(profile_of(reference, changed) + fresh)
+        return {key: text for key, text in merged.items() if held.get(key) != text}

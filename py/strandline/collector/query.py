@@ -12,7 +12,7 @@ from strandline.collector.clock import ClockError, parse
 from strandline.collector.profiles import Catalogue, Entry
 from strandline.collector.storage import History, Model, Storage, Totals, Window, open_storage
 from strandline.collector.windows import Windows
-from strandline.drift import FeatureDrift, Profile, Reference, compare
+from strandline.drift import FeatureDrift, Profile, Reference, Segment, compare
 
 ALPHA = 0.05
 """level that the false alarms of all features of one comparison are held at"""
@@ -149,15 +149,23 @@ class Query:
             sessions=history.sessions,
         )
 
-    def series(self, question: Question, feature: str | None) -> tuple[Entry, list[Course]]:
+    def series(
+        self, question: Question, feature: str | None, segment: Segment | None = None
+    ) -> tuple[Entry, list[Course]]:
         """One version window by window, oldest first; the newest `MOST_WINDOWS` of the range.
 
-        Raises `QueryError`.
+        Raises `QueryError`; for a feature or a segment that there is not, too.
         """
         entry = self._entry(question)
+        name = f"{entry.model.name} {entry.model.version}"
         if feature is not None and feature not in entry.reference:
-            name = f"{entry.model.name} {entry.model.version}"
             raise UnknownError(f"{name} has no feature {feature!r}: /v1/models lists them")
+        known = [one for each in entry.reference.segmentations for one in each.segments]
+        if segment is not None and segment not in known:
+            value = "others" if segment.value is None else repr(segment.value)
+            raise UnknownError(
+                f"{name} has no segment {segment.column!r}, {value}: /v1/models lists them"
+            )
         windows = self._history(entry, question, MOST_WINDOWS).windows
         return entry, [
             Course(

@@ -271,6 +271,11 @@ class Reference:
         if twice:
             raise WireError(f"$: {', '.join(twice)} is there twice")
         reference = Reference(frozen, counters)
+        columns = [one["column"] for one in document.get("segments", [])]
+        try:
+            _check_names([*(f.name for f in frozen), *counters, *columns], "a feature")
+        except ValueError as error:
+            raise WireError(f"$: {error}") from None
         items = document.get("segments", [])
         segmentations = tuple(
             _segmentation_from_json(reference, item, f"$.segments[{i}]")
@@ -317,6 +322,8 @@ def _check_names(names: Iterable[str], what: str) -> None:
             raise ValueError(
                 f"{what}'s name must have 1 to 200 characters, not {len(name)}: {name[:40]!r}"
             )
+        if "\x1f" in name:
+            raise ValueError(f"{what}'s name must not have a unit separator: {name[:40]!r}")
 
 
 def _twice(names: Sequence[str]) -> list[str]:
