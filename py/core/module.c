@@ -1,4 +1,4 @@
-/* strandline._core: the method table. Types live in py_tensor.c and py_program.c. */
+/* strandline._core: the method table. Types live in py_tensor.c, py_program.c, py_bound.c. */
 #include "py.h"
 
 #include "activation.h"
@@ -137,7 +137,9 @@ static int module_exec(PyObject *module) {
     sl_module_state *state = PyModule_GetState(module);
     state->tensor_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sl_tensor_spec, NULL);
     if (!state->tensor_type || PyModule_AddType(module, state->tensor_type) < 0) return -1;
-    return add(module, "Program", PyType_FromModuleAndSpec(module, &sl_program_spec, NULL)) ||
+    state->program_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sl_program_spec, NULL);
+    if (!state->program_type || PyModule_AddType(module, state->program_type) < 0) return -1;
+    return add(module, "Bound", PyType_FromModuleAndSpec(module, &sl_bound_spec, NULL)) ||
                    add(module, "OPCODES", opcodes()) || add(module, "ACTIVATIONS", activations())
                ? -1
                : 0;
@@ -146,6 +148,7 @@ static int module_exec(PyObject *module) {
 static int module_clear(PyObject *module) {
     sl_module_state *state = PyModule_GetState(module);
     if (state) Py_CLEAR(state->tensor_type);
+    if (state) Py_CLEAR(state->program_type);
     return 0;
 }
 

@@ -267,3 +267,8 @@ bool sl_program_run(sl_program *program, const sl_buffer *inputs, size_t n_input
     }
     return true;
 }
+
+int32_t sl_bound_run(sl_bound *bound) {
+    return sl_program_run(bound->program, bound->buffers, bound->n_inputs,
+                          bound->buffers + bound->n_inputs, bound->n_outputs, bound->error);
+}

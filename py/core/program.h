@@ -46,4 +46,16 @@ void sl_program_free(sl_program *program);
 bool sl_program_run(sl_program *program, const sl_buffer *inputs, size_t n_inputs,
                     const sl_buffer *outputs, size_t n_outputs, char error[SL_ERROR_BYTES]);
 
+/* A program with its buffers: all that a caller in another language needs is one pointer, here, and
+ * after a refusal the sentence that it points at. The buffers are the owner's, inputs first. */
+typedef struct {
+    char error[SL_ERROR_BYTES];
+    sl_program *program;
+    size_t n_inputs, n_outputs;
+    const sl_buffer *buffers;
+} sl_bound;
+
+/* 1, or 0 as sl_program_run. */
+int32_t sl_bound_run(sl_bound *bound);
+
 #endif

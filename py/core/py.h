@@ -15,13 +15,18 @@ PyObject *sl_tensor_new(PyObject *module, char format, int rank, const int64_t *
 
 /* py_program.c */
 extern PyType_Spec sl_program_spec;
+/* Of an instance of that type. */
+struct sl_program *sl_program_of(PyObject *self);
+
+/* py_bound.c */
+extern PyType_Spec sl_bound_spec;
 
 /* py_forest.c */
 PyObject *sl_flatten_forest(PyObject *module, PyObject *args, PyObject *kwargs);
 
 /* module.c */
 typedef struct {
-    PyTypeObject *tensor_type;
+    PyTypeObject *tensor_type, *program_type;
 } sl_module_state;
 
 #endif

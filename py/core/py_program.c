@@ -14,6 +14,10 @@ typedef struct {
 
 enum { FEW = 16 };
 
+struct sl_program *sl_program_of(PyObject *self) {
+    return ((program *)self)->program;
+}
+
 static void release(Py_buffer *buffers, Py_ssize_t n) {
     for (Py_ssize_t i = 0; i < n; i++)
         PyBuffer_Release(&buffers[i]);

@@ -11,6 +11,7 @@ from strandline import _core
 from strandline._core import (
     ACTIVATIONS,
     OPCODES,
+    Bound,
     Program,
     Tensor,
     flatten_forest,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ACTIVATIONS",
     "OPCODES",
+    "Bound",
     "ColumnTally",
     "Program",
     "Tensor",

@@ -49,7 +49,7 @@ def test_the_browsers_runners_agree_with_native_onnxruntime(model: Path, tmp_pat
     result = json.loads(out.read_text())
     (case,) = result["cases"]
     assert set(case["runners"]) == {
-        "native", "onnxruntime", "simd128", "relaxed", "onnxruntime-web",
+        "native", "onnxruntime", "simd128", "relaxed", "prepared", "onnxruntime-web",
     }  # fmt: skip
     assert not case["failed"]
     assert max(case["difference"].values()) < 1e-5

@@ -1,5 +1,6 @@
 /** What the page and the worker say to each other. JSON text stays text: the worker's Python reads and writes it. */
 
+import type { Feeds, Results } from "./engine/tensor";
 import type { Manifest } from "./site/manifest";
 import type { ComparedFeature } from "./ui/verdict";
 
@@ -51,6 +52,8 @@ export interface Calls {
   open(site: string): Manifest;
   predict(rows: Row[]): Predictions;
   predictCsv(text: string): Predictions;
+  /** The model itself, on tensors: no preprocessing, and no profile counts it. */
+  run(feeds: Feeds): Results;
   drift(): Drift;
   /** Closes the open window and tries to send; resolves when the attempt is over. */
   flush(): OutboxState;

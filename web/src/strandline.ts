@@ -9,12 +9,14 @@
  */
 
 import { WorkerClient } from "./client";
+import type { Feeds, Results } from "./engine/tensor";
 import type { Drift, OutboxState, Predictions, Progress, Row } from "./messages";
 import { siteFolder } from "./site/cache";
 import type { Manifest } from "./site/manifest";
 
 export type { Drift, OutboxState, Predictions, Progress, Row, Stage, Value } from "./messages";
 export type { ComparedFeature, Statistic, Verdict } from "./ui/verdict";
+export type { Feed, Feeds, Numbers, Result, Results, Tensor } from "./engine/tensor";
 export type { Feature, Manifest } from "./site/manifest";
 
 export interface LoadOptions {
@@ -33,6 +35,12 @@ export interface Model {
   predictTimed(rows: Row[]): Promise<Predictions>;
   /** Predicts a CSV text whose first line names the features. */
   predictCsv(text: string): Promise<Predictions>;
+  /**
+   * Runs the ONNX model itself, tensors by input name in, tensors by output name out. A typed array does for a tensor
+   * where the model leaves no more than one size open. What is run this way is not watched: no profile counts it.
+   * Rejects with `FeedError` when the feeds are not the model's inputs.
+   */
+  run(feeds: Feeds): Promise<Results>;
   /** What was predicted since loading, against the reference. */
   drift(): Promise<Drift>;
   /** Closes the open window and tries to send what waits. */
@@ -72,6 +80,7 @@ export async function load(url: string | URL = moduleFolder(), options: LoadOpti
     predict: async (rows) => (await client.call("predict", rows)).rows,
     predictTimed: (rows) => client.call("predict", rows),
     predictCsv: (text) => client.call("predictCsv", text),
+    run: (feeds) => client.call("run", feeds),
     drift: () => client.call("drift"),
     flush: () => client.call("flush"),
     outbox: () => client.call("outbox"),

@@ -22,6 +22,7 @@ RUNNERS = {
     "onnxruntime": "native onnxruntime",
     "simd128": "WASM simd128",
     "relaxed": "WASM relaxed",
+    "prepared": "WASM relaxed from JS",
     "onnxruntime-web": "onnxruntime-web",
 }
 """Runner name → column heading, in the table's order."""
@@ -132,7 +133,8 @@ Every runner computes the same outputs from the same inputs, one thread each. Th
 one run, so that a slow moment of the machine hits all of them: compare columns, not runs.
 
 *WASM* is this engine in Pyodide, called from Python in the worker that holds it, in two builds of the
-same sources; *onnxruntime-web* is npm's WASM build in the same browser, called from JavaScript in its
+same sources; *from JS* are prepared calls from JavaScript in that worker, typed arrays in and out;
+*onnxruntime-web* is npm's WASM build in the same browser, called from JavaScript in its
 worker. *native* is this engine in CPython, *native onnxruntime* its CPU provider.
 """
 
@@ -149,7 +151,12 @@ def markdown(result: Mapping[str, Any]) -> str:
     """The tables: time per call and ratios, deviations, cold start."""
     runners = [r for r in RUNNERS if any(r in c["runners"] for c in result["cases"])]
     best = "relaxed" if "relaxed" in runners else "simd128"
-    pairs = [(best, "native"), (best, "onnxruntime-web"), ("native", "onnxruntime")]
+    pairs = [
+        (best, "native"),
+        (best, "onnxruntime-web"),
+        ("prepared", "onnxruntime-web"),
+        ("native", "onnxruntime"),
+    ]
     pairs = [p for p in pairs if set(p) <= set(runners)]
     about = result["machine"]
     lines = [

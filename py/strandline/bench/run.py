@@ -186,15 +186,18 @@ def _boot(
     page.goto(f"{origin}bench/bench.html")
     page.wait_for_function("window.bench")
     runners = []
-    for tag, name in (("simd128", "simd128"), ("relaxed", "relaxed")):
+    for tag, name, language in (
+        ("simd128", "simd128", "python"),
+        ("relaxed", "relaxed", "python"),
+        ("relaxed", "prepared", "js"),
+    ):
         wheel = next((ASSETS / "wheels").glob(f"strandline-*{tag}*.whl"), None)
         if wheel is None:
             continue
         _progress(f"booting Pyodide with {wheel.name}")
         runner = InBrowser(name, page)
-        runner.boot(
-            "strandline", {"pyodide": f"{origin}pyodide/", "wheel": f"{origin}wheels/{wheel.name}"}
-        )
+        urls = {"pyodide": f"{origin}pyodide/", "wheel": f"{origin}wheels/{wheel.name}"}
+        runner.boot("strandline", {**urls, "from": language})
         runners.append(runner)
     if has_peer:
         runner = InBrowser("onnxruntime-web", page)

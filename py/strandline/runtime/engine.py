@@ -243,6 +243,6 @@ class _Body:
             if len(self._calls) >= _CALLS_KEPT:
                 self._calls.clear()
             call = OneCall.of(self._engine.plan(types), self._engine.store.vocabulary)
-            whole = call is not None and all(finish is None for _, finish in call.give)
+            whole = call is not None and all(given.finish is None for given in call.give)
             self._calls[types] = call if whole else None
         return self._calls[types]

@@ -77,6 +77,14 @@ def check_shape(info: ValueInfo, shape: Sequence[int]) -> None:
     raise FeedError(f"input '{info.name}' has shape [{wanted}], but got {list(shape)}: {remedy}")
 
 
+def check_type(info: ValueInfo, type_: TensorType | None) -> None:
+    """Raise FeedError unless a feed of this type fits the declaration."""
+    if type_ is not None and info.dtype not in (None, type_.dtype):
+        raise wrong_dtype(info, type_.dtype.name)
+    if type_ is not None:
+        check_shape(info, type_.shape)
+
+
 def wrong_dtype(info: ValueInfo, given: str) -> FeedError:
     """The error for a feed of element type `given`."""
     return FeedError(

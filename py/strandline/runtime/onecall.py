@@ -19,15 +19,24 @@ from strandline.runtime.values import numpy_dtype, to_result, zip_labels, zip_ma
 Finish = Callable[[Any], Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A result: which of the program's outputs it is (which of the feeds, for ~index), what is left
+    to do to it, and the class labels of the dicts that a ZipMap makes of it."""
+
+    index: int
+    finish: Finish | None = None
+    labels: tuple[Any, ...] | None = None
+
+
 @dataclass(slots=True)
 class OneCall:
-    """`take` picks the program's inputs from the feeds; `give` says for each result which of the
-    program's outputs it is (which of the feeds, for ~index), and what is left to do to it."""
+    """`take` picks the program's inputs from the feeds; `give` says what each result is."""
 
     program: core.Program
     take: tuple[int, ...]
     types: tuple[TensorType, ...]
-    give: tuple[tuple[int, Finish | None], ...]
+    give: tuple[Given, ...]
     arrays: tuple[tuple[tuple[int, ...], Any], ...] | None = None
     """Shapes and NumPy dtypes of the outputs, once NumPy is there."""
 
@@ -59,8 +68,12 @@ class OneCall:
             made = [np.empty(shape, dtype) for shape, dtype in self.arrays]
         self.program.run([feeds[i] for i in self.take], made)
         return [
-            (made[i] if finish is None else finish(made[i])) if i >= 0 else feeds[~i]
-            for i, finish in self.give
+            feeds[~r.index]
+            if r.index < 0
+            else made[r.index]
+            if r.finish is None
+            else r.finish(made[r.index])
+            for r in self.give
         ]
 
 
@@ -70,22 +83,23 @@ def _result(
     maps: dict[int, MapStep],
     vocabulary: Vocabulary,
     n_inputs: int,
-) -> tuple[int, Finish | None] | None:
+) -> Given | None:
     if operand is None or operand.constant is not None:
         return None
     if operand.slot < n_inputs:
-        return ~operand.slot, None
+        return Given(~operand.slot)
     step = maps.get(operand.slot)
     source = operand if step is None else step.input
     if source.slot not in first.outputs or source.type is None or source.start is not None:
         return None
     index = first.outputs.index(source.slot)
     if step is not None:
-        return index, partial(zip_map, zip_labels(step.node.attrs), source.type)
+        labels = zip_labels(step.node.attrs)
+        return Given(index, partial(zip_map, labels, source.type), labels)
     if source.type.dtype is string_type:
         # Only strings that the session knows come this way.
-        return index, partial(_decode, source.type, LocalStrings(vocabulary))
-    return index, None
+        return Given(index, partial(_decode, source.type, LocalStrings(vocabulary)))
+    return Given(index)
 
 
 def _decode(type_: TensorType, strings: LocalStrings, codes: Any) -> Any:

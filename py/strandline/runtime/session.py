@@ -16,6 +16,7 @@ from strandline.runtime import feeds as feeding
 from strandline.runtime.engine import Engine
 from strandline.runtime.explain import explain
 from strandline.runtime.onecall import OneCall
+from strandline.runtime.prepared import NotPreparedError, Prepared
 from strandline.runtime.reference import Interpreter
 from strandline.runtime.values import to_result
 
@@ -174,6 +175,28 @@ class Session:
         return self._interpreter.run(
             [feeding.as_array(info, feeds[info.name]) for info in self.inputs]
         )
+
+    def prepare(self, types: Sequence[TensorType] | None = None) -> Prepared:
+        """The model for inputs of these types (default: every unknown size 1) as a call with memory
+        of its own, for many runs on one shape, or from JavaScript.
+
+        Raises FeedError when the types are not the model's, NotPreparedError when the plan is more than
+        one call of the core.
+        """
+        known = self._types(types)
+        for info, type_ in zip(self.inputs, known, strict=True):
+            feeding.check_type(info, type_)
+        whole = [type_ for type_ in known if type_ is not None]
+        call = None
+        if self._engine is not None and len(whole) == len(known):
+            call = OneCall.of(self._engine.plan(known), self._engine.store.vocabulary)
+        if self._engine is None or call is None:
+            raise NotPreparedError(
+                "this model can't be prepared for these inputs: its plan is more than one call of "
+                "the core (Session.explain() says why); use Session.run"
+            )
+        vocabulary = self._engine.store.vocabulary
+        return Prepared(call, self.inputs, self.outputs, whole, vocabulary)
 
     # --- what is known of a plan ------------------------------------------------------
 

@@ -1,29 +1,16 @@
 /** Benchmark runner: onnxruntime-web (WASM, one thread), called from JavaScript in the worker that holds it. */
 
 import type * as Ort from "onnxruntime-web";
-import { fetchBytes, serve, type CaseSpec, type OutputData } from "./protocol";
+import { fetchBytes, plain, serve, typedFeed, type CaseSpec, type OutputData } from "./protocol";
 
 let ort: typeof Ort;
 let session: Ort.InferenceSession | undefined;
 let feeds: Record<string, Ort.Tensor> = {};
 
-const TYPED: Record<string, (buffer: ArrayBuffer) => Ort.Tensor.DataTypeMap[Ort.Tensor.Type]> = {
-  float32: (b) => new Float32Array(b),
-  float64: (b) => new Float64Array(b),
-  int64: (b) => new BigInt64Array(b),
-  int32: (b) => new Int32Array(b),
-  uint8: (b) => new Uint8Array(b),
-  bool: (b) => new Uint8Array(b),
-};
-
 async function tensor(spec: CaseSpec["feeds"][number]): Promise<Ort.Tensor> {
-  const bytes = await fetchBytes(spec.url);
-  if (spec.dtype === "string") {
-    return new ort.Tensor("string", JSON.parse(new TextDecoder().decode(bytes)) as string[], spec.shape);
-  }
-  const view = TYPED[spec.dtype];
-  if (!view) throw new Error(`feed ${spec.name}: no typed array for ${spec.dtype}`);
-  return new ort.Tensor(spec.dtype as Ort.Tensor.Type, view(bytes) as Float32Array, spec.shape);
+  const { data, dims } = typedFeed(spec, await fetchBytes(spec.url));
+  if (Array.isArray(data)) return new ort.Tensor("string", data, dims);
+  return new ort.Tensor(spec.dtype as Ort.Tensor.Type, data as Float32Array, dims);
 }
 
 function current(): Ort.InferenceSession {
@@ -61,10 +48,7 @@ serve({
     return held.outputNames.map((name): OutputData => {
       const value = results[name];
       if (!value) throw new Error(`no output ${name}`);
-      const data = Array.from(value.data as ArrayLike<number | bigint | string>, (v) =>
-        typeof v === "bigint" ? Number(v) : typeof v === "number" && !Number.isFinite(v) ? String(v) : v,
-      );
-      return { name, shape: [...value.dims], values: data };
+      return { name, shape: [...value.dims], values: plain(value.data as ArrayLike<number | bigint | string>) };
     });
   },
   async close() {

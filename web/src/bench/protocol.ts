@@ -1,3 +1,5 @@
+import { type Tensor, viewOf } from "../engine/tensor";
+
 /** What the benchmark's driver and its two workers say to each other; results come back under the same `id`. */
 
 export interface TensorSpec {
@@ -70,4 +72,20 @@ export async function fetchBytes(url: string): Promise<ArrayBuffer> {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${url}: HTTP ${response.status}`);
   return response.arrayBuffer();
+}
+
+/** A feed's bytes as both runtimes take them. */
+export function typedFeed(spec: TensorSpec, bytes: ArrayBuffer): Tensor & { dims: number[] } {
+  if (spec.dtype === "string") {
+    return { data: JSON.parse(new TextDecoder().decode(bytes)) as string[], dims: spec.shape };
+  }
+  const View = viewOf(spec.dtype);
+  return { data: new View(bytes, 0, bytes.byteLength / View.BYTES_PER_ELEMENT), dims: spec.shape };
+}
+
+/** Elements for JSON. */
+export function plain(data: ArrayLike<number | bigint | string>): (number | string)[] {
+  return Array.from(data, (v) =>
+    typeof v === "bigint" ? Number(v) : typeof v === "number" && !Number.isFinite(v) ? String(v) : v,
+  );
 }

@@ -1,8 +1,13 @@
-/** Benchmark runner: a Session in Pyodide, called from Python in the worker that holds the runtime. */
+/**
+ * Benchmark runner: a Session in Pyodide, called in the worker that holds the runtime: from Python, or (`from: "js"`) by
+ * prepared calls from JavaScript.
+ */
 
 import type { PyodideInterface } from "pyodide";
 import type { PyProxy } from "pyodide/ffi";
-import { fetchBytes, serve, type CaseSpec, type OutputData } from "./protocol";
+import { PythonModel } from "../engine/python";
+import type { Feeds } from "../engine/tensor";
+import { fetchBytes, plain, serve, typedFeed, type CaseSpec, type OutputData } from "./protocol";
 
 const PYTHON = `
 import json
@@ -67,10 +72,14 @@ def open_case(model, specs, buffers):
 `;
 
 let pyodide: PyodideInterface;
+let fromJs = false;
+let model: PythonModel | undefined;
+let feeds: Feeds = {};
 const call = (name: string): PyProxy & ((...args: unknown[]) => unknown) => pyodide.globals.get(name);
 
 serve({
-  async boot({ pyodide: indexURL = "", wheel = "", numpy = "" }) {
+  async boot({ pyodide: indexURL = "", wheel = "", numpy = "", from = "python" }) {
+    fromJs = from === "js";
     const { loadPyodide } = (await import(/* @vite-ignore */ `${indexURL}pyodide.mjs`)) as {
       loadPyodide: (options: object) => Promise<PyodideInterface>;
     };
@@ -82,11 +91,35 @@ serve({
     return pyodide.runPython("from strandline import core; core.isa()");
   },
   async open(spec: CaseSpec) {
-    const model = new Uint8Array(await fetchBytes(spec.model));
+    const bytes = new Uint8Array(await fetchBytes(spec.model));
     const buffers = await Promise.all(spec.feeds.map(async (f) => new Uint8Array(await fetchBytes(f.url))));
-    return call("open_case")(model, JSON.stringify(spec.feeds), buffers) as number;
+    const created = call("open_case")(bytes, JSON.stringify(spec.feeds), buffers) as number;
+    if (fromJs) {
+      model = new PythonModel(pyodide, pyodide.runPython("case.session") as PyProxy);
+      feeds = Object.fromEntries(spec.feeds.map((f, i) => [f.name, typedFeed(f, (buffers[i] as Uint8Array<ArrayBuffer>).buffer)]));
+    }
+    return created;
   },
-  time: (calls) => pyodide.runPython(`case.time(${calls})`) as number,
-  outputs: () => JSON.parse(pyodide.runPython("case.outputs()") as string) as OutputData[],
-  close: () => void pyodide.runPython("case = None"),
+  time(calls) {
+    if (model === undefined) return pyodide.runPython(`case.time(${calls})`) as number;
+    const started = performance.now();
+    for (let i = 0; i < calls; i++) model.run(feeds);
+    return (performance.now() - started) / 1000;
+  },
+  outputs() {
+    if (model === undefined) return JSON.parse(pyodide.runPython("case.outputs()") as string) as OutputData[];
+    const results = model.run(feeds);
+    return model.outputs.map((name): OutputData => {
+      const value = results[name];
+      if (value === undefined) throw new Error(`no output ${name}`);
+      if (!Array.isArray(value)) return { name, shape: [...value.dims], values: plain(value.data) };
+      const scores = value.flatMap((row) => Object.values(row as Record<string, number>));
+      return { name, shape: [scores.length], values: plain(scores) };
+    });
+  },
+  close() {
+    model?.close();
+    model = undefined;
+    pyodide.runPython("case = None");
+  },
 });

@@ -1,5 +1,7 @@
 /** From a site's address to an `Edge` that answers. */
 
+import type { PyodideInterface } from "pyodide";
+import { PythonModel } from "../engine/python";
 import type { Progress, Stage } from "../messages";
 import { sha256 } from "../site/hash";
 import { type Manifest, modelFiles, parseManifest, runtimeFiles, wheelsFor } from "../site/manifest";
@@ -10,6 +12,8 @@ import { detectSimd } from "./simd";
 export interface Booted {
   manifest: Manifest;
   edge: Edge;
+  /** The model itself, for tensors. */
+  tensors: PythonModel;
 }
 
 export async function boot(site: string, onProgress: (progress: Progress) => void): Promise<Booted> {
@@ -45,7 +49,16 @@ export async function boot(site: string, onProgress: (progress: Progress) => voi
   enter("warm-up");
   warmUp(python, edge);
   enter("ready");
-  return { manifest, edge };
+  return { manifest, edge, tensors: tensorsOf(python, edge) };
+}
+
+function tensorsOf(python: PyodideInterface, edge: Edge): PythonModel {
+  const { pipeline } = edge;
+  try {
+    return new PythonModel(python, pipeline.session.copy());
+  } finally {
+    pipeline.destroy();
+  }
 }
 
 async function fetchManifest(site: string): Promise<Uint8Array<ArrayBuffer>> {

@@ -1,12 +1,14 @@
 /** Pyodide from the site's own files, and the Python `Edge` in it. Nothing is fetched that was not checked before. */
 
 import type { PyodideInterface, loadPyodide as LoadPyodide } from "pyodide";
+import type { PyProxy } from "pyodide/ffi";
 import { info } from "pyodide/pyodide-lock.json";
 import { type Manifest, modelFiles, runtimeFiles } from "../site/manifest";
 import type { Files } from "./files";
 
 /** `strandline.bundle.edge.Edge` as JavaScript sees it; every text is JSON. */
 export interface Edge {
+  pipeline: PyProxy & { session: PyProxy };
   predict(rows: string): string;
   predict_csv(text: string): string;
   drift(): string;

@@ -3,12 +3,15 @@
 import { type Calls, type FromWorker, type Method, type Request, toFailure } from "../messages";
 import { boot } from "./boot";
 import { type Outbox, openOutbox } from "./outbox";
+import type { PythonModel } from "../engine/python";
+import type { Results } from "../engine/tensor";
 import type { Edge } from "./runtime";
 
 type Handlers = { [M in Method]: (...args: Parameters<Calls[M]>) => Promise<ReturnType<Calls[M]>> };
 
 interface Loaded {
   edge: Edge;
+  tensors: PythonModel;
   outbox: Outbox;
 }
 
@@ -19,8 +22,16 @@ function model(): Loaded {
   return loaded;
 }
 
-function send(message: FromWorker): void {
-  postMessage(message);
+function send(message: FromWorker, transfer: Transferable[] = []): void {
+  postMessage(message, { transfer });
+}
+
+/** The memory of results, which is theirs alone and need not be copied again. */
+function owned(results: Results): ArrayBuffer[] {
+  const buffers = Object.values(results).flatMap((result) =>
+    Array.isArray(result) || Array.isArray(result.data) ? [] : [result.data.buffer as ArrayBuffer],
+  );
+  return [...new Set(buffers)];
 }
 
 async function watched<T>(task: (edge: Edge) => T): Promise<T> {
@@ -36,13 +47,14 @@ async function watched<T>(task: (edge: Edge) => T): Promise<T> {
 
 const handlers: Handlers = {
   open: async (site) => {
-    const { manifest, edge } = await boot(site, (progress) => send({ kind: "progress", progress }));
+    const { manifest, edge, tensors } = await boot(site, (progress) => send({ kind: "progress", progress }));
     const outbox = await openOutbox(site, manifest, edge, (state) => send({ kind: "outbox", state }));
-    loaded = { edge, outbox };
+    loaded = { edge, tensors, outbox };
     return manifest;
   },
   predict: (rows) => watched((edge) => JSON.parse(edge.predict(JSON.stringify(rows)))),
   predictCsv: (text) => watched((edge) => JSON.parse(edge.predict_csv(text))),
+  run: async (feeds) => model().tensors.run(feeds),
   drift: async () => JSON.parse(model().edge.drift()),
   flush: async () => {
     await model().outbox.flush();
@@ -57,7 +69,8 @@ const handlers: Handlers = {
 async function answer({ id, method, args }: Request): Promise<void> {
   try {
     const handle = handlers[method] as (...args: unknown[]) => Promise<unknown>;
-    send({ kind: "reply", id, value: await handle(...args) });
+    const value = await handle(...args);
+    send({ kind: "reply", id, value }, method === "run" ? owned(value as Results) : []);
   } catch (error) {
     send({ kind: "failure", id, error: toFailure(error) });
   }

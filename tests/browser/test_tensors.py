@@ -1,0 +1,66 @@
+"""`model.run` in a real browser: tensors in and out, equal to Python's, without leaks, and not watched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Error
+from visitor import Row, Visitor
+
+from strandline.bundle.pipeline import Pipeline
+from tests.browser.conftest import Stage
+
+pytestmark = pytest.mark.browser
+
+RUN = """async ({ feeds, times }) => {
+  const typed = Object.fromEntries(Object.entries(feeds).map(([name, { dtype, data, dims }]) =>
+    [name, { data: dtype === "string" ? data : Float32Array.from(data), dims }]));
+  let results;
+  for (let i = 0; i < times; i++) results = await strandline.run(typed);
+  return Object.fromEntries(Object.entries(results).map(([name, value]) =>
+    [name, Array.isArray(value) ? value : Array.from(value.data, (v) => typeof v === "bigint" ? Number(v) : v)]));
+}"""
+
+
+def feeds_of(pipeline: Pipeline, rows: list[Row]) -> dict[str, Any]:
+    """The pipeline's feeds for rows, as JSON."""
+    feeds = {}
+    for name, value in pipeline.feeds(pipeline.parse(rows), len(rows)).items():
+        if isinstance(value, memoryview):
+            flat = value.cast("B").cast(value.format).tolist()  # type: ignore[call-overload]
+            feeds[name] = {"dtype": "float32", "data": flat, "dims": list(value.shape or ())}
+        else:
+            flat = [cell for row in value for cell in row]
+            feeds[name] = {"dtype": "string", "data": flat, "dims": [len(value), len(value[0])]}
+    return feeds
+
+
+def flat(value: Any) -> list[Any]:
+    plain = value.tolist() if hasattr(value, "tolist") else value
+    while plain and isinstance(plain[0], list):
+        plain = [cell for row in plain for cell in row]
+    return list(plain)
+
+
+def test_tensors_are_predicted_as_python_predicts_them(
+    stage: Stage, visit: Callable[[], Visitor], rows: list[Row]
+) -> None:
+    stage.pack(send=False)
+    pipeline, visitor = stage.pipeline(), visit()
+    visitor.open(stage.url())
+    page = visitor.page
+    for n in (1, 7, 300):
+        feeds = feeds_of(pipeline, [{**row} for row in rows[:n]])
+        got = page.evaluate(RUN, {"feeds": feeds, "times": 2})
+        want = pipeline.session.run(pipeline.feeds(pipeline.parse(rows[:n]), n))
+        assert list(got) == list(want)
+        for name, value in want.items():
+            assert got[name] == pytest.approx(flat(value), rel=1e-5, abs=1e-7)
+    assert page.evaluate("strandline.drift().then((d) => d.rows)") == 0
+
+    with pytest.raises(Error, match=r"FeedError.*no input 'nothing'"):
+        page.evaluate("strandline.run({ nothing: new Float32Array(1) })")
+    with pytest.raises(Error, match="no value was fed"):
+        page.evaluate("strandline.run({})")
