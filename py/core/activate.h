@@ -17,6 +17,7 @@ SL_INLINE vf vf_activate(vf v, int64_t activation, float a, float b) {
         return v * vf_higher(vf_set(0), vf_lower(vf_set(1), v * (1.0f / 6) + 0.5f));
     case SL_ACT_SWISH: return v * vf_sigmoid(v * a);
     case SL_ACT_GELU: return 0.5f * v * (1.0f + vf_erf(v * 0x1.6a09e6p-1f));
+    case SL_ACT_GELU_TANH: return vf_gelu_tanh(v);
     case SL_ACT_SOFTPLUS: return vf_softplus(v);
     default: return v;
     }

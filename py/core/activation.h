@@ -14,6 +14,7 @@
     X(HARD_SWISH, "hard_swish")                                                                    \
     X(SWISH, "swish") /* a: alpha */                                                               \
     X(GELU, "gelu")                                                                                \
+    X(GELU_TANH, "gelu_tanh")                                                                      \
     X(SOFTPLUS, "softplus")
 
 #define SL_ACTIVATION_ENUM(id, name) SL_ACT_##id,

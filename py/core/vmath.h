@@ -124,4 +124,9 @@ SL_INLINE vf vf_erf(vf x) {
     return vf_where(a < 1.0f, small, vf_signed(large, x));
 }
 
+SL_INLINE vf vf_gelu_tanh(vf v) {
+    vf inner = 0x1.988454p-1f * (v + 0.044715f * v * v * v); /* sqrt(2 / pi) */
+    return 0.5f * v * (1.0f + vf_tanh(inner));
+}
+
 #endif

@@ -283,6 +283,7 @@ HALF, ROOT, SIXTH = np.float32(0.5), np.float32(np.sqrt(2)), np.float32(1 / 6)
 NUMBERS = {
     "0": np.float32(0), "1": np.float32(1), "3": np.float32(3), "6": np.float32(6),
     "half": HALF, "root": ROOT, "1/root": np.float32(1) / ROOT, "sixth": SIXTH,
+    "a": np.float32(1.702), ".044": np.float32(0.044715), "2/pi": np.float32(np.sqrt(2 / np.pi)),
 }  # fmt: skip
 
 
@@ -294,6 +295,7 @@ def steps(*text: str) -> list[Node]:
 
 RAMP = ("p = Add x 3", "r = Clip p 0 6")
 ERF = ("q = Div x root", "e = Erf q", "s = Add e 1")
+TANH = ("z = Add x d", "i = Mul 2/pi z", "t = Tanh i", "s = Add 1 t", "m = Mul s half")
 
 
 class TestComposeActivations:
@@ -314,6 +316,16 @@ class TestComposeActivations:
             (steps(*ERF, "m = Mul half s", "y = Mul x m"), "gelu"),
             (steps(*ERF, "m = Mul x half", "y = Mul m s"), "gelu"),
             (steps("q = Mul x 1/root", *ERF[1:], "m = Mul x half", "y = Mul s m"), "gelu"),
+            (steps("q = Mul a x", "s = Sigmoid q", "y = Mul x s"), "swish"),
+            (steps("c = Pow x 3", "d = Mul .044 c", *TANH, "y = Mul m x"), "gelu_tanh"),
+            (
+                steps("c = Mul x x", "e = Mul c x", "d = Mul e .044", *TANH, "y = Mul x m"),
+                "gelu_tanh",
+            ),
+            (
+                steps("f = Mul .044 x", "g = Mul x f", "d = Mul x g", *TANH, "y = Mul m x"),
+                "gelu_tanh",
+            ),
         ],
     )
     def test_known_spellings(self, nodes: list[Node], name: str) -> None:
@@ -339,6 +351,8 @@ class TestComposeActivations:
             steps("s = Sigmoid x", "n = Neg x", "y = Mul s n"),
             steps("s = Sigmoid x", "y = Div s x"),
             steps(*ERF, "y = Mul x s"),
+            steps("c = Pow x 6", "d = Mul .044 c", *TANH, "y = Mul m x"),
+            steps("c = Pow x 3", "d = Mul half c", *TANH, "y = Mul m x"),
             steps("q = Div x 6", *ERF[1:], "m = Mul x s", "y = Mul m half"),
         ],
     )

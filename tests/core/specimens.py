@@ -82,6 +82,14 @@ def _gemm() -> Specimen:
     )
 
 
+def _attention() -> Specimen:
+    """Two heads side by side in Q, K, V and Y: 3 queries, 5 keys, 4 features in, 2 out."""
+    wide = -(-5 // core.panel_width()) * core.panel_width()
+    scratch = _empty("f", wide * 4 + 5 * core.panel_width() + 24 * wide)
+    params = (3, 5, 4, 2, 8, 8, 1, 4, 4, 5, 1, 0.5, -1, 0, 1, 2, 4, 4, 2, 0, 2)
+    return Specimen((_f(3, 8), _f(5, 8), _f(5, 4), _f(3, 5)), (_empty("f", 3, 4), scratch), params)
+
+
 def _conv(depthwise: bool) -> Specimen:
     groups = 4 if depthwise else 2
     weights = _f(4, 9) if depthwise else _f(2, 12 + 2, 2 * 9)
@@ -171,6 +179,15 @@ _MAKERS: dict[str, Callable[[], Specimen]] = {
     "lrn_f32": lambda: Specimen(
         (_f(2, 3, 4),), (_empty("f", 2, 3, 4),), (2, 3, 4, 5, 1e-4, 0.75, 1.0)
     ),
+    "layer_norm_f32": lambda: Specimen(
+        (_f(2, 5), _f(2, 5), _f(5), _f(5)),
+        (_empty("f", 2, 5), _empty("f", 2, 5), _empty("f", 2), _empty("f", 2)),
+        (2, 5, 1e-5, 1),
+    ),
+    "group_norm_f32": lambda: Specimen(
+        (_f(2, 6, 5), _f(6), _f(6)), (_empty("f", 2, 6, 5),), (2, 2, 3, 5, 1e-5)
+    ),
+    "attention_f32": _attention,
     "forest_f32": lambda: _forest(False),
     "forest_f64": lambda: _forest(True),
     "look_up": lambda: Specimen((_i(5, 7, 1), _i(1, 5), _f(3)), (_empty("f", 3),), (Q, 2, 3, 4)),

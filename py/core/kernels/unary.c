@@ -113,11 +113,6 @@ SL_INLINE vf vf_expm1_negative(vf v) { /* e^v - 1 for v <= 0, without cancellati
     return vf_where(v > -0.34f, small, vf_exp(v) - 1.0f);
 }
 
-SL_INLINE vf vf_gelu_tanh(vf v) {
-    vf inner = 0x1.988454p-1f * (v + 0.044715f * v * v * v); /* sqrt(2 / pi) */
-    return 0.5f * v * (1.0f + vf_tanh(inner));
-}
-
 static void map_f32(int op, const float *x, float *y, size_t n, float a, float b) {
     typedef float number;
     const vf zero = vf_set(0), one = vf_set(1);

@@ -30,6 +30,9 @@ def activate(x: Any, activation: str, a: float, b: float) -> Any:
         return x
     if activation == "clip":
         return np.clip(x, x.dtype.type(a), x.dtype.type(b))
+    if activation == "gelu_tanh":
+        node = Node("Gelu", ("x",), ("y",), {"approximate": "tanh"})
+        return find(node, _OPSETS).run(node, [x])[0]
     if activation == "swish":
         return (x / (1 + np.exp(-a * x))).astype(x.dtype)
     name, attributes = _ONNX[activation]

@@ -108,6 +108,7 @@ ACTIVATIONS = {
     "hard_swish": (0.0, 0.0),
     "swish": (1.5, 0.0),
     "gelu": (0.0, 0.0),
+    "gelu_tanh": (0.0, 0.0),
     "softplus": (0.0, 0.0),
 }
 

@@ -6,12 +6,14 @@ Which kernel serves which shape is decided here and nowhere else. Importing the 
 from __future__ import annotations
 
 from strandline.compiler.lower import (
+    attention,
     binary,
     copy,
     encode,
     gather,
     linear,
     linear_models,
+    normalize,
     prepare,
     reduction,
     trees,
@@ -23,6 +25,7 @@ from strandline.compiler.lower.registry import Instr, Lowering, lower, rule_for
 __all__ = [
     "Instr",
     "Lowering",
+    "attention",
     "binary",
     "copy",
     "encode",
@@ -30,6 +33,7 @@ __all__ = [
     "linear",
     "linear_models",
     "lower",
+    "normalize",
     "prepare",
     "reduction",
     "rule_for",

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from strandline.compiler.passes.affine import fold_affine
+from strandline.compiler.passes.attention import fuse_attention
 from strandline.compiler.passes.clean import remove_identities
 from strandline.compiler.passes.compose import compose_activations
 from strandline.compiler.passes.dead import remove_dead
 from strandline.compiler.passes.fold import fold_constants
 from strandline.compiler.passes.fuse import fuse_activation, fuse_bias
+from strandline.compiler.passes.norm import compose_norm, fuse_sum_norm
 from strandline.compiler.store import Store
 from strandline.onnx.graph import Graph
 
 __all__ = [
     "compose_activations",
+    "compose_norm",
     "fold_affine",
     "fold_constants",
     "fuse_activation",
+    "fuse_attention",
     "fuse_bias",
+    "fuse_sum_norm",
     "optimise",
     "remove_dead",
     "remove_identities",
@@ -29,8 +34,12 @@ def optimise(graph: Graph, store: Store) -> Graph:
     graph = remove_identities(graph)
     graph = fold_constants(graph, store)
     graph = fold_affine(graph, store)
+    graph = compose_norm(graph)
     graph = compose_activations(graph)
+    graph = remove_dead(graph)
+    graph = fuse_attention(graph)
     graph = remove_dead(graph)
     graph = fuse_bias(graph)
     graph = fuse_activation(graph)
+    graph = fuse_sum_norm(graph)
     return remove_dead(graph)

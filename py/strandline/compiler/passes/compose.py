@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import isclose, sqrt
+from math import isclose, pi, sqrt
 
 from strandline.compiler import fused
 from strandline.compiler.passes.fuse import Activation, activation_of
@@ -19,8 +19,9 @@ _DEPTH = 4
 def compose_activations(graph: Graph) -> Graph:
     """Rewrite the products that mean hard_sigmoid, hard_swish, swish and gelu as one Activation each.
 
-    x·σ(x), x·clip(x+3, 0, 6)/6, x·(1+erf(x/√2))/2, in any order of factors, with multiplication by a
-    reciprocal for division. What the product was made of stays for its other users, if it has any.
+    x·σ(αx), x·clip(x+3, 0, 6)/6, x·(1+erf(x/√2))/2, x·(1+tanh(√(2/π)·(x+0.044715x³)))/2, in any order of
+    factors, with multiplication by a reciprocal for division. What the product was made of stays for
+    its other users, if it has any.
     """
     if graph.opsets.get("", 1) < 7:
         return graph
@@ -63,8 +64,12 @@ class _Reader:
     def product(self, name: str, depth: int) -> _Product:
         """`name` as a number times values that are no products themselves."""
         node = self.maker.get(name)
-        if node is None or node.domain or node.op not in ("Mul", "Div") or not depth:
+        if node is None or node.domain or node.op not in ("Mul", "Div", "Pow") or not depth:
             return _Product(1.0, (name,))
+        if node.op == "Pow":
+            exponent = self.number(node.inputs[1])
+            times = int(exponent) if exponent in (2.0, 3.0) else 1
+            return _Product(1.0, node.inputs[:1] * times if times > 1 else (name,))
         number_ = 1.0
         factors: list[str] = []
         for i, operand in enumerate(node.inputs):
@@ -101,6 +106,12 @@ class _Reader:
             return ("hard_swish", 0.0, 0.0), x
         if self.error_function(t) == x and _near(times, 0.5):
             return ("gelu", 0.0, 0.0), x
+        if self.tanh_function(t) == x and _near(times, 0.5):
+            return ("gelu_tanh", 0.0, 0.0), x
+        if node.op == "Sigmoid" and not node.domain and _near(times, 1.0):
+            inside = self.product(node.inputs[0], _DEPTH)
+            if inside.factors == (x,) and inside.number != 1.0:
+                return ("swish", inside.number, 0.0), x
         if node.inputs[:1] != (x,) or not _near(times, 1.0):
             return None
         name, a, b = activation_of(node, self.constants, self.opsets) or ("none", 0.0, 0.0)
@@ -128,6 +139,24 @@ class _Reader:
         product = self.product(erf.inputs[0], _DEPTH)
         alone = len(product.factors) == 1 and _near(product.number, 1 / sqrt(2))
         return product.factors[0] if alone else None
+
+    def tanh_function(self, t: str) -> str | None:
+        """x where t is 1 + tanh(√(2/π) · (x + 0.044715 x³))."""
+        inner = self.plus(t, 1.0)
+        tanh = self.maker.get(inner) if inner else None
+        if tanh is None or tanh.domain or tanh.op != "Tanh":
+            return None
+        outer = self.product(tanh.inputs[0], _DEPTH)
+        total = self.maker.get(outer.factors[0]) if len(outer.factors) == 1 else None
+        if total is None or total.domain or total.op != "Add":
+            return None
+        if not _near(outer.number, sqrt(2 / pi)):
+            return None
+        for x, cube in (total.inputs, total.inputs[::-1]):
+            product = self.product(cube, _DEPTH)
+            if product.factors == (x, x, x) and _near(product.number, 0.044715):
+                return x
+        return None
 
     def plus(self, name: str, addend: float) -> str | None:
         """x where `name` is x + addend."""

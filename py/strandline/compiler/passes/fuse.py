@@ -76,8 +76,9 @@ def activation_of(
     if node.op in _PLAIN and len(node.inputs) == 1:
         name, (a, a_default), (b, b_default) = _PLAIN[node.op]
         return name, node.attrs.get(a, a_default), node.attrs.get(b, b_default)
-    if node.op == "Gelu" and node.attrs.get("approximate", "none") == "none":
-        return "gelu", 0.0, 0.0
+    if node.op == "Gelu":
+        tanh = node.attrs.get("approximate", "none") == "tanh"
+        return "gelu_tanh" if tanh else "gelu", 0.0, 0.0
     if node.op == "Clip":
         return _clip(node, constants, opsets)
     return None

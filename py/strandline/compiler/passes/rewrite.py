@@ -10,7 +10,7 @@ from strandline.compiler.evaluate import evaluate
 from strandline.compiler.store import Store, constant_of
 from strandline.onnx.graph import Constant, Graph, Node
 from strandline.onnx.names import used
-from strandline.onnx.types import DType, int64
+from strandline.onnx.types import DType, float64, int64
 from strandline.ops.registry import find
 
 
@@ -21,6 +21,18 @@ class Uses:
         self.count = Counter(name for node in graph.nodes for name in used(node))
         self.count.update(info.name for info in graph.outputs)
         self.maker = {name: node for node in graph.nodes for name in node.outputs if name}
+        self._nodes = graph.nodes
+        self._users: dict[str, list[Node]] | None = None
+
+    @property
+    def users(self) -> Mapping[str, Sequence[Node]]:
+        """For each value the nodes that take it as an input, once for each time."""
+        if self._users is None:
+            self._users = {}
+            for node in self._nodes:
+                for name in filter(None, node.inputs):
+                    self._users.setdefault(name, []).append(node)
+        return self._users
 
     def only(self, name: str) -> Node | None:
         """The node that makes `name` if it is used just once, else None."""
@@ -79,6 +91,12 @@ class Arithmetic:
         if value is None:
             return None
         return self("Reshape", value, constant_of(int64, (len(shape),), list(shape)))
+
+
+def has_double(graph: Graph) -> bool:
+    """Whether float64 occurs among inputs and constants: what is fused for float32 must not meet it."""
+    declared = (info.dtype for info in graph.inputs)
+    return float64 in declared or any(c.dtype is float64 for c in graph.constants.values())
 
 
 def scalar(dtype: DType, value: float) -> Constant:

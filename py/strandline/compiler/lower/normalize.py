@@ -1,0 +1,147 @@
+"""Normalisation over the last axes, over groups of channels, and of sums."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from strandline.compiler.lower.binary import pair
+from strandline.compiler.lower.half import as_type, narrow_output, wide_output
+from strandline.compiler.lower.layout import is_half
+from strandline.compiler.lower.registry import Lowering, lower
+from strandline.onnx.graph import Node
+from strandline.onnx.types import float32
+from strandline.ops.rules import axis_of
+
+
+def _single(low: Lowering, name: str) -> bool:
+    """Whether the kernels compute this type: float32, or a half through it."""
+    dtype = low.type(name).dtype
+    return dtype is float32 or is_half(dtype)
+
+
+def _operand(low: Lowering, name: str, size: int) -> str | None:
+    """Scale or shift as float32 of `size` elements; None when it must be broadcast otherwise."""
+    type_ = low.type(name)
+    if type_.size == size:
+        return as_type(low, name, float32)
+    if type_.size != 1:
+        return None
+    repeated = low.temp(float32, (size,))
+    zero = low.constant(float32, (size,), [0.0] * size)
+    pair(low, "add", as_type(low, name, float32), zero, repeated)
+    return repeated
+
+
+def _rows(shape: Sequence[int], axis: int) -> tuple[int, int]:
+    axis = axis_of(axis, len(shape))
+    return math.prod(shape[:axis]), math.prod(shape[axis:])
+
+
+def _output(node: Node, index: int) -> str:
+    return node.outputs[index] if index < len(node.outputs) else ""
+
+
+@lower("LayerNormalization", "RMSNormalization")
+def layer_norm(node: Node, low: Lowering) -> bool:
+    x = low.type(node.inputs[0])
+    if not all(_single(low, name) for name in node.inputs if name):
+        return False
+    if low.attrs["stash_type"] != 1:
+        return False
+    rows, width = _rows(x.shape, low.attrs["axis"])
+    suffix = x.shape[axis_of(low.attrs["axis"], len(x.shape)) :]
+    for name in filter(None, node.inputs[1:]):
+        shape = low.type(name).shape
+        if low.type(name).size != 1 and shape[len(shape) - len(suffix) :] != suffix:
+            return False
+    parts = [_operand(low, name, width) if name else "" for name in (*node.inputs[1:], "")[:2]]
+    if any(part is None for part in parts):
+        return False
+    y = wide_output(low, node.outputs[0])
+    low.emit(
+        "layer_norm_f32",
+        (as_type(low, node.inputs[0], float32), "", *(part or "" for part in parts)),
+        (y, "", _output(node, 1), _output(node, 2)),
+        rows,
+        width,
+        float(low.attrs["epsilon"]),
+        int(node.op == "LayerNormalization"),
+    )
+    narrow_output(low, y, node.outputs[0])
+    return True
+
+
+@lower("FusedLayerNorm", domain="strandline")
+def fused_layer_norm(node: Node, low: Lowering) -> bool:
+    """The sum is computed by the same kernel unless it broadcasts."""
+    names = (*node.inputs, "", "", "")[:4]
+    y = low.type(node.outputs[0])
+    if not all(_single(low, name) for name in names if name):
+        return False
+    rows, width = _rows(y.shape, low.attrs["axis"])
+    if any(low.type(name).shape != y.shape[-1:] for name in names[2:] if name):
+        return False
+    a, b, scale, shift = (as_type(low, name, float32) if name else "" for name in names)
+    target = wide_output(low, node.outputs[0])
+    wanted = _output(node, 1)
+    total = wide_output(low, wanted) if wanted else ""
+    written = total
+    if b and not low.type(a).shape == low.type(b).shape == y.shape:
+        total = total or low.temp(float32, y.shape)
+        if not pair(low, "add", a, b, total):
+            return False
+        a, b, written = total, "", ""
+    low.emit(
+        "layer_norm_f32",
+        (a, b, scale, shift),
+        (target, written, "", ""),
+        rows,
+        width,
+        float(low.attrs["epsilon"]),
+        int(low.attrs["centred"]),
+    )
+    narrow_output(low, target, node.outputs[0])
+    if wanted:
+        narrow_output(low, total, wanted)
+    return True
+
+
+@lower("InstanceNormalization", "GroupNormalization")
+def group_norm(node: Node, low: Lowering) -> bool:
+    """Scale and shift of GroupNormalization are per group before opset 21."""
+    x = low.type(node.inputs[0])
+    if len(x.shape) < 3 or not all(_single(low, name) for name in node.inputs):
+        return False
+    if low.attrs.get("stash_type", 1) != 1:
+        return False
+    batch, channels = x.shape[:2]
+    groups = channels if node.op == "InstanceNormalization" else int(low.attrs["num_groups"])
+    if groups < 1 or channels % groups:
+        return False
+    each = channels // groups
+    parts = [as_type(low, name, float32) for name in node.inputs[1:3]]
+    if node.op == "GroupNormalization" and low.opset < 21:
+        parts = [_repeated(low, part, groups, each) for part in parts]
+    if any(low.type(part).size != channels for part in parts):
+        return False
+    y = wide_output(low, node.outputs[0])
+    low.emit(
+        "group_norm_f32",
+        (as_type(low, node.inputs[0], float32), *parts),
+        (y,),
+        batch,
+        groups,
+        each,
+        math.prod(x.shape[2:]),
+        float(low.attrs["epsilon"]),
+    )
+    narrow_output(low, y, node.outputs[0])
+    return True
+
+
+def _repeated(low: Lowering, name: str, groups: int, each: int) -> str:
+    """One number per group as one per channel."""
+    result = low.temp(float32, (groups * each,))
+    low.emit("copy_nd", (name,), (result,), 4, 2, groups, each, 1, 0, 0, each, 1, 0)
+    return result
