@@ -1,8 +1,8 @@
 /* Scaled dot-product attention: Y = softmax(scale Q K^T + mask) V, for a stack of heads.
  *
- * The scores of a few queries at a time stay in the first cache, so that they never become a tensor.
- * K and V are packed once per head into the panels that the tile of the matrix products reads;
- * operands are read and written through strides, so heads need no transposing. */
+ * The scores of a few queries at a time stay in the first cache, so that they never become a
+ * tensor. K and V are packed once per head into the panels that the tile of the matrix products
+ * reads; operands are read and written through strides, so heads need no transposing. */
 #include "tile.h"
 #include "walk.h"
 
@@ -10,11 +10,11 @@
 
 enum { QUERIES = 2 * MR };
 
-/* M (queries), S (keys), D, DV, strides in elements: Q's row, K's key and feature, V's row, Y's row,
- * the mask's row and column; scale; keys that the first query sees (each next one sees one more), -1
- * for all; whether queries that see no key give 0 instead of NaN; batch rank, batch dims, batch
- * strides of Q, K, V, mask, Y. Inputs Q, K, V, mask (added) or absent; outputs Y, a scratch of
- * panels(S) D + S panels(DV) + 2 MR panels(S) floats, panels(n) being n rounded up to NR. */
+/* M (queries), S (keys), D, DV, strides in elements: Q's row, K's key and feature, V's row, Y's
+ * row, the mask's row and column; scale; keys that the first query sees (each next one sees one
+ * more), -1 for all; whether queries that see no key give 0 instead of NaN; batch rank, batch dims,
+ * batch strides of Q, K, V, mask, Y. Inputs Q, K, V, mask (added) or absent; outputs Y, a scratch
+ * of panels(S) D + S panels(DV) + 2 MR panels(S) floats, panels(n) being n rounded up to NR. */
 enum { M, S, D, DV, Q_ROW, K_ROW, K_COL, V_ROW, Y_ROW, MASK_ROW, MASK_COL };
 enum { SCALE = MASK_COL + 1, VISIBLE, ZERO, RANK, DIMS };
 
@@ -47,11 +47,11 @@ static const char *check_attention(const sl_args *a) {
     SL_TRY(reaches(&a->in[0], p, 0, p[M], p[Q_ROW], p[D], 1), "Q is too small");
     SL_TRY(reaches(&a->in[1], p, 1, p[S], p[K_ROW], p[D], p[K_COL]), "K is too small");
     SL_TRY(reaches(&a->in[2], p, 2, p[S], p[V_ROW], p[DV], 1), "V is too small");
-    SL_TRY(!sl_present(&a->in[3]) ||
-               reaches(&a->in[3], p, 3, p[M], p[MASK_ROW], p[S], p[MASK_COL]),
+    SL_TRY(!sl_present(&a->in[3]) || reaches(&a->in[3], p, 3, p[M], p[MASK_ROW], p[S], p[MASK_COL]),
            "the mask is too small");
     SL_TRY(reaches(&a->out[0], p, 4, p[M], p[Y_ROW], p[DV], 1), "Y is too small");
-    const int64_t keys = sl_size3(panels(p[S]), p[D], 1), scores = sl_size3(panels(p[S]), QUERIES, 1);
+    const int64_t keys = sl_size3(panels(p[S]), p[D], 1),
+                  scores = sl_size3(panels(p[S]), QUERIES, 1);
     const int64_t values = sl_size3(panels(p[DV]), p[S], 1);
     int64_t need;
     SL_TRY(keys >= 0 && values >= 0 && scores >= 0 &&

@@ -109,8 +109,7 @@ static const char *run_layer_norm(const sl_call *call) {
             if (addend) addend += n;
             if (sum) sum += n;
         }
-        const float mean =
-            call->p[CENTRED] && n ? (float)(sum_row(source, n) / (double)n) : 0.0f;
+        const float mean = call->p[CENTRED] && n ? (float)(sum_row(source, n) / (double)n) : 0.0f;
         const double variance = n ? square_row(source, n, mean) / (double)n : 0;
         const float factor = (float)(1 / sqrt(variance + epsilon));
         affine_row(source, y, n, mean, factor, scale, shift);

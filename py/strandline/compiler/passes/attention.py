@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-from strandline.compiler import transformer
+from strandline.compiler import fused
 from strandline.compiler.passes.rewrite import Uses, has_double, number, ranks
 from strandline.onnx.graph import Constant, Graph, Node
 from strandline.ops.rules import ints
@@ -84,12 +85,12 @@ class _Reader:
         product, scale = found
         q, k = (self.side(operand) for operand in product.inputs)
         v = self.side(values, scaled=False)
-        attrs = {"scale": scale * q.factor * k.factor, "zero_nan": int(zero)}
+        attrs: dict[str, Any] = {"scale": scale * q.factor * k.factor, "zero_nan": int(zero)}
         for letter, side in (("q", q), ("k", k), ("v", v)):
             if side.perm is not None:
                 attrs[f"{letter}_perm"] = side.perm
         inputs = (q.name, k.name, v.name, *((mask,) if mask else ()))
-        return Node("Attention", inputs, node.outputs, attrs, transformer.DOMAIN, node.name)
+        return Node("Attention", inputs, node.outputs, attrs, fused.DOMAIN, node.name)
 
     def softmax(self, name: str) -> tuple[Node | None, bool]:
         """The Softmax over the last axis that makes the weights, and whether NaN in them becomes 0."""

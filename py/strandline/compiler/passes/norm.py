@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from strandline.compiler import transformer
+from strandline.compiler import fused
 from strandline.compiler.passes.rewrite import Uses, has_double, number, ranks
 from strandline.onnx.graph import Constant, Graph, Node
 from strandline.onnx.types import float32
@@ -68,7 +68,7 @@ def _as_fused(node: Node) -> Node | None:
     """The node as a FusedLayerNorm without an addend; None when it is none or gives more than Y."""
     if any(node.outputs[1:]):
         return None
-    if node.op == "FusedLayerNorm" and node.domain == transformer.DOMAIN and not node.inputs[1]:
+    if node.op == "FusedLayerNorm" and node.domain == fused.DOMAIN and not node.inputs[1]:
         return node
     if node.domain or node.op not in ("LayerNormalization", "RMSNormalization"):
         return None
@@ -76,9 +76,7 @@ def _as_fused(node: Node) -> Node | None:
     attrs = {**node.attrs, "centred": int(node.op == "LayerNormalization")}
     if attrs.pop("stash_type", 1) != 1:
         return None
-    return Node(
-        "FusedLayerNorm", (x, "", *rest), node.outputs[:1], attrs, transformer.DOMAIN, node.name
-    )
+    return Node("FusedLayerNorm", (x, "", *rest), node.outputs[:1], attrs, fused.DOMAIN, node.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +102,7 @@ class _Reader:
             x = self.centred(base)
             source, centred = (base, 0) if x is None else (x, 1)
             attrs: dict[str, Any] = {"axis": -1, "epsilon": epsilon, "centred": centred}
-            return Node(
-                "FusedLayerNorm", (source, "", "", ""), node.outputs, attrs, transformer.DOMAIN
-            )
+            return Node("FusedLayerNorm", (source, "", "", ""), node.outputs, attrs, fused.DOMAIN)
         return None
 
     def affine(self, node: Node, norm: Node) -> tuple[Node, Node]:
