@@ -41,7 +41,7 @@ def steps(*lines: str) -> list[Node]:
 
 
 CENTRE = ("m = Mean x", "d = Sub x m")
-DEVIATION = ("v = Mean s", "e = Add v eps", "r = Sqrt e")
+DEVIATION = ("var = Mean s", "e = Add var eps", "r = Sqrt e")
 
 
 class TestComposeNorm:

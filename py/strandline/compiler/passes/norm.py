@@ -24,14 +24,16 @@ def compose_norm(graph: Graph) -> Graph:
     reader = _Reader(graph.constants, Uses(graph), ranks(graph))
     nodes = list(graph.nodes)
     places = {id(node): i for i, node in enumerate(nodes)}
+    gone: set[int] = set()
     for node in graph.nodes:
         found = reader.norm(node)
         if found is not None:
-            last, norm = reader.affine(node, found)
-            nodes[places[id(last)]] = norm
-    if all(new is old for new, old in zip(nodes, graph.nodes, strict=True)):
+            chain, norm = reader.affine(node, found)
+            nodes[places[id(chain[-1])]] = norm
+            gone.update(map(id, chain))
+    if not gone:
         return graph
-    return replace(graph, nodes=tuple(nodes))
+    return replace(graph, nodes=tuple(node for node in nodes if id(node) not in gone))
 
 
 def fuse_sum_norm(graph: Graph) -> Graph:
@@ -87,7 +89,7 @@ class _Reader:
 
     def norm(self, node: Node) -> Node | None:
         """The norm, without scale and shift, that a quotient (or product with a reciprocal) is."""
-        if node.domain or node.op not in ("Div", "Mul"):
+        if node.domain or node.op not in ("Div", "Mul") or not self.uses.count[node.outputs[0]]:
             return None
         pairs = (node.inputs, node.inputs[::-1]) if node.op == "Mul" else (node.inputs,)
         for numerator, other in pairs:
@@ -105,10 +107,10 @@ class _Reader:
             return Node("FusedLayerNorm", (source, "", "", ""), node.outputs, attrs, fused.DOMAIN)
         return None
 
-    def affine(self, node: Node, norm: Node) -> tuple[Node, Node]:
-        """The last node of the chain that begins at `node`, and the norm with its scale and shift."""
+    def affine(self, node: Node, norm: Node) -> tuple[list[Node], Node]:
+        """The chain that begins at `node`, and the norm with the chain's scale and shift."""
         names = {"Mul": "", "Add": ""}
-        last = node
+        chain, last = [node], node
         for op in ("Mul", "Add"):
             users = self.uses.users.get(last.outputs[0], ())
             if self.uses.count[last.outputs[0]] != 1 or len(users) != 1:
@@ -121,8 +123,9 @@ class _Reader:
             if constant is None or constant.dtype is not float32 or len(constant.shape) != 1:
                 continue
             names[op], last = other, user
+            chain.append(user)
         inputs = (norm.inputs[0], "", names["Mul"], names["Add"])
-        return last, replace(norm, inputs=inputs, outputs=last.outputs, name=last.name)
+        return chain, replace(norm, inputs=inputs, outputs=last.outputs, name=last.name)
 
     def reciprocal(self, name: str) -> str | None:
         """s where `name` is 1 / s."""
