@@ -18,7 +18,6 @@ import pytest
 from playwright.sync_api import Browser
 from visitor import Row, Visitor
 
-from strandline.bench.browser import FLAGS, chromium_path
 from strandline.bundle.manifest import Collector, Window
 from strandline.bundle.pack import Packed, pack
 from strandline.bundle.pipeline import Pipeline
@@ -35,14 +34,6 @@ class Trained:
 
     model: Path
     reference: Path
-
-
-@pytest.fixture(scope="session")
-def browser_type_launch_args() -> dict[str, Any]:
-    """pytest-playwright's launch options: the machine's own Chromium, quiet."""
-    # Chromium asks its maker what the fields of any form mean; the tests count every request.
-    quiet = "--disable-features=AutofillServerCommunication"
-    return {"executable_path": chromium_path(), "args": [*FLAGS, quiet]}
 
 
 @pytest.fixture(scope="session")

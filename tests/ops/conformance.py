@@ -6,18 +6,28 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx.defs
 
+from strandline.bench.browser import chromium as open_chromium
 from strandline.compiler.lower import rule_for
 from strandline.onnx.graph import Node
 from strandline.ops import supported
-from tests.ops import suite
+from tests.ops import chromium, suite
 
 ROOT = Path(__file__).parents[2]
+
+INTRODUCTION = """\
+The official backend suite of onnx {version}, run by `{command}`. `reference` computes every operator in
+NumPy; `core` compiles plans for the C core and leaves to NumPy what has no kernel; in Chromium it does so in
+Pyodide. `make test` holds the native counts and a part of Chromium's, `make test-all` all: a case that fails
+and is not excluded below fails the build, and so does one that is excluded and passes. The peers answer the
+same cases, judged by the same rules: right types, right shapes, values within the suite's tolerances; what
+they refuse has failed."""
 TRAINING = "ai.onnx.preview.training"
 
 
@@ -34,7 +44,6 @@ def peer_outcome(case: suite.Case) -> str:
 
 
 def run_in_onnxruntime(case: suite.Case) -> None:
-    import numpy as np
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -45,11 +54,17 @@ def run_in_onnxruntime(case: suite.Case) -> None:
     for inputs, outputs in case.data:
         feeds = {n: _plain(v) for n, v in zip(names, inputs, strict=False)}
         got = session.run(None, feeds)
-        for value, want in zip(got, outputs, strict=True):
-            wanted = suite.ours(want)
-            if isinstance(wanted, np.ndarray) and wanted.dtype.names:
-                value = suite.as_narrow(np.asarray(value), wanted.dtype.names[0])
-            suite.compare(value, wanted, case, "")
+        suite.check(case, _narrowed(got, outputs), outputs)
+
+
+def _narrowed(got: Sequence[Any], wanted: Sequence[Any]) -> list[Any]:
+    """onnxruntime's outputs, those of types that NumPy lacks as this suite writes them."""
+    return [_narrow(value, suite.ours(want)) for value, want in zip(got, wanted, strict=True)]
+
+
+def _narrow(value: Any, want: Any) -> Any:
+    narrow = isinstance(want, np.ndarray) and want.dtype.names
+    return suite.as_narrow(np.asarray(value), want.dtype.names[0]) if narrow else value
 
 
 def _plain(value: Any) -> Any:
@@ -58,17 +73,54 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def score(peer: bool) -> Iterator[str]:
-    """The table of passed cases."""
-    columns = {
-        **{f"`{b}`": lambda case, b=b: outcome(case, b) for b in suite.BACKENDS},
-        **({"native onnxruntime": peer_outcome} if peer else {}),
-    }
+def in_chromium(peer: bool) -> Iterator[tuple[str, dict[str, str]]]:
+    """Outcomes by case of each runner that lives in a browser."""
+    cases = suite.cases()
+    with open_chromium() as browser:
+        answers = dict(zip(cases, chromium.ours(browser, cases), strict=True))
+        yield "`core` in Chromium", {c.name: _judged(c, a) for c, a in answers.items()}
+        if peer:
+            answers = dict(zip(cases, chromium.peer(browser, cases), strict=True))
+            yield (
+                "onnxruntime-web",
+                {
+                    case.name: "failed"
+                    if suite.attempt(lambda c=case, a=answer: _check_peer(c, a))
+                    else "passed"
+                    for case, answer in answers.items()
+                },
+            )
+
+
+def _judged(case: suite.Case, answer: chromium.Answer) -> str:
+    if suite.exclusion(case.name, "chromium") is not None:
+        return "excluded"
+    return "failed" if suite.attempt(lambda: chromium.check(case, answer)) else "passed"
+
+
+def _check_peer(case: suite.Case, answer: chromium.Answer) -> None:
+    assert not isinstance(answer, str), answer
+    narrowed = [
+        _narrowed(got, outputs) for got, (_, outputs) in zip(answer, case.data, strict=True)
+    ]
+    chromium.check(case, narrowed)
+
+
+def native(peer: bool) -> Iterator[tuple[str, dict[str, str]]]:
+    """Outcomes by case of each native runner."""
+    for backend in suite.BACKENDS:
+        yield f"`{backend}`", {case.name: outcome(case, backend) for case in suite.cases()}
+    if peer:
+        yield "native onnxruntime", {case.name: peer_outcome(case) for case in suite.cases()}
+
+
+def score(columns: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """The table of passed cases from outcomes by runner and case."""
     yield f"| cases | {' | '.join(columns)} |"
     yield f"|---|{'---:|' * len(columns)}"
     counts = {
-        column: Counter((case.kind, judge(case)) for case in suite.cases())
-        for column, judge in columns.items()
+        column: Counter((case.kind, outcomes[case.name]) for case in suite.cases())
+        for column, outcomes in columns.items()
     }
     totals = Counter(case.kind for case in suite.cases())
     for kind in suite.KINDS:
@@ -85,7 +137,7 @@ def excluded() -> Iterator[str]:
     names = [case.name for case in suite.cases()]
     for entry in suite.exclusions():
         count = sum(bool(entry.cases.fullmatch(name)) for name in names)
-        where = "all" if entry.backends == suite.BACKENDS else ", ".join(entry.backends)
+        where = "all" if entry.backends == suite.PLACES else ", ".join(entry.backends)
         checked = " Types and shapes are checked." if entry.check == "types" else ""
         pattern = entry.cases.pattern.replace("|", "\\|")
         yield f"| {count}: `{pattern}` | {where} | {entry.reason}{checked} |"
@@ -109,19 +161,14 @@ def operators() -> Iterator[str]:
         )
 
 
-def page(peer: bool) -> str:
+def page(columns: Mapping[str, Mapping[str, str]], command: str) -> str:
     """docs/conformance.md."""
     lines = [
         "# Conformance",
         "",
-        (
-            f"The official backend suite of onnx {onnx.__version__}, run natively by "
-            "`python -m tests.ops.conformance`. `reference` computes every operator in NumPy; `core` compiles "
-            "plans for the C core and leaves to NumPy what has no kernel. `make test` holds these counts: a "
-            "case that fails and is not excluded below fails the build, and so does one that is excluded and passes."
-        ),
+        INTRODUCTION.format(version=onnx.__version__, command=command),
         "",
-        *score(peer),
+        *score(columns),
         "",
         "## Excluded",
         "",
@@ -141,11 +188,17 @@ def page(peer: bool) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peer", action="store_true", help="run native onnxruntime as well")
+    parser.add_argument("--peer", action="store_true", help="run onnxruntime as well")
+    parser.add_argument("--browser", action="store_true", help="run in Chromium as well")
     parser.add_argument("--output", type=Path, default=ROOT / "docs/conformance.md")
     arguments = parser.parse_args()
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    arguments.output.write_text(page(arguments.peer), encoding="utf-8")
+    columns = dict(native(arguments.peer))
+    if arguments.browser:
+        columns |= in_chromium(arguments.peer)
+    options = "".join(f" --{o}" for o in ("peer", "browser") if getattr(arguments, o))
+    text = page(columns, f"python -m tests.ops.conformance{options}")
+    arguments.output.write_text(text, encoding="utf-8")
     print(f"wrote {arguments.output}")
     return 0
 

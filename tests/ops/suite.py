@@ -21,6 +21,9 @@ from strandline.ops.narrow import is_narrow, widen
 
 KINDS = ("node", "simple", "pytorch-converted", "pytorch-operator")
 BACKENDS = ("reference", "core")
+"""of a native `Session`"""
+PLACES = (*BACKENDS, "chromium")
+"""and the core in Pyodide, in a page"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ def exclusions() -> tuple[Exclusion, ...]:
         Exclusion(
             re.compile(e["cases"]),
             e["reason"],
-            tuple(e.get("backends", BACKENDS)),
+            tuple(e.get("backends", PLACES)),
             e.get("check", "nothing"),
         )
         for e in entries
@@ -154,10 +157,14 @@ def run(case: Case, backend: str, *, values: bool = True) -> None:
     for inputs, outputs in case.data:
         names = [info.name for info in session.inputs]
         feeds = dict(zip(names, map(ours, inputs), strict=False))
-        got = session.run(feeds)
-        assert len(got) == len(outputs), f"{len(got)} outputs, not {len(outputs)}"
-        for (name, value), want in zip(got.items(), outputs, strict=True):
-            compare(value, ours(want), case, name, values)
+        check(case, list(session.run(feeds).values()), outputs, values=values)
+
+
+def check(case: Case, got: Sequence[Any], wanted: Sequence[Any], *, values: bool = True) -> None:
+    """Compare the outputs for one set of inputs, in order; AssertionError for a wrong one."""
+    assert len(got) == len(wanted), f"{len(got)} outputs, not {len(wanted)}"
+    for i, (value, want) in enumerate(zip(got, wanted, strict=True)):
+        compare(value, ours(want), case, f"output {i}", values)
 
 
 def compare(got: Any, want: Any, case: Case, name: str, values: bool = True) -> None:
