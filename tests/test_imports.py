@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ops": {"core", "onnx"},
     "compiler": {"core", "onnx", "ops"},
     "runtime": {"core", "onnx", "ops", "compiler"},
+    "onnxruntime": {"onnx", "ops", "runtime"},
     "drift": {"core"},
     "report": {"drift", "bundle"},  # bundle.tables reads the files that a check compares
     "collector": {"core", "drift"},
@@ -32,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 ROOMS = {path.name.removesuffix(".py") for path in PACKAGE.iterdir()} | {"_core"}
 
-IN_THE_PAGE = {"core", "onnx", "ops", "compiler", "runtime", "drift"}
+IN_THE_PAGE = {"core", "onnx", "ops", "compiler", "runtime", "onnxruntime", "drift"}
 """Rooms that must load where NumPy is not installed."""
 
 

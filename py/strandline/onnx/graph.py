@@ -70,12 +70,15 @@ AttributeValue = Any
 
 @dataclass(frozen=True, slots=True)
 class ValueInfo:
-    """A graph input or output as the model declares it. `kind` is `tensor`, `sequence`, `map` or `optional`."""
+    """A graph input or output as the model declares it. `kind` is `tensor`, `sequence`, `map` or `optional`;
+    `spelled` is the whole type as ONNX writes it, `seq(map(int64,tensor(float)))`, empty where none is declared.
+    """
 
     name: str
     dtype: DType | None
     shape: tuple[Dim, ...] | None
     kind: str = "tensor"
+    spelled: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +99,11 @@ class Node:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Graph:
-    """Nodes in topological order; `constants` are the initializers; `opsets` maps a domain to its version."""
+    """Nodes in topological order; `constants` are the initializers; `opsets` maps a domain to its version.
+
+    `metadata` are the model's own notes (`metadata_props`); `about` its other fields by their ONNX names
+    (`producer_name`, `model_version` …) as far as it has them.
+    """
 
     nodes: tuple[Node, ...]
     inputs: tuple[ValueInfo, ...]
@@ -105,3 +112,4 @@ class Graph:
     opsets: Mapping[str, int] = field(default_factory=dict)
     name: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, str | int] = field(default_factory=dict)

@@ -35,6 +35,10 @@ def read(data: bytes | memoryview, *, base_dir: Path | None = None) -> Graph:
     return _Reader(view, ExternalFiles(base_dir)).model()
 
 
+_ABOUT = {2: "producer_name", 3: "producer_version", 4: "domain", 6: "doc_string"}
+"""Fields of a ModelProto that are texts."""
+
+
 class _Reader:
     def __init__(self, data: memoryview, files: ExternalFiles) -> None:
         self.data = data
@@ -45,8 +49,14 @@ class _Reader:
         body: list[tuple[int, int]] = []
         functions: list[tuple[int, int]] = []
         metadata: dict[str, str] = {}
+        about: dict[str, str | int] = {}
         for number, kind, a, b in wire.fields(self.data, 0, len(self.data)):
-            if number == 7:
+            if number in _ABOUT:
+                about[_ABOUT[number]] = wire.text(self.data, kind, a, b)
+            elif number == 5:
+                wire.expect(kind, wire.VARINT, a, "the model's version")
+                about["model_version"] = wire.signed(a)
+            elif number == 7:
                 wire.expect(kind, wire.BYTES, a, "the graph")
                 body.append((a, b))
             elif number == 8:
@@ -65,7 +75,8 @@ class _Reader:
                 "byte 0: no graph or no opset import in these bytes; this is not an ONNX model"
             )
         inliner = Inliner([self.function(a, b) for a, b in functions])
-        graph = inliner.graph(replace(self.graph(*body[0], 0), metadata=metadata))
+        whole = self.graph(*body[0], 0)
+        graph = inliner.graph(replace(whole, metadata=metadata, about={**about, **whole.about}))
         _check_names(graph, ())
         return graph
 
@@ -122,10 +133,12 @@ class _Reader:
         inputs: list[ValueInfo] = []
         outputs: list[ValueInfo] = []
         constants: dict[str, Constant] = {}
-        title = ""
+        title, doc = "", ""
         for number, kind, a, b in wire.fields(data, start, end):
             if number == 2:
                 title = wire.text(data, kind, a, b)
+            elif number == 10:
+                doc = wire.text(data, kind, a, b)
             elif number in (1, 5, 11, 12, 15):
                 wire.expect(kind, wire.BYTES, a, f"field {number} of a graph")
                 if number == 1:
@@ -148,6 +161,7 @@ class _Reader:
             constants=constants,
             opsets=self.opsets,
             name=title,
+            about={"graph_doc_string": doc} if doc else {},
         )
 
     def node(self, start: int, end: int, depth: int) -> Node:
@@ -274,9 +288,19 @@ class _Reader:
             for field, wire_type, c, d in wire.fields(self.data, a, b):
                 if field == (2 if number == 5 else 1) and wire_type == wire.BYTES:
                     inner = self.value_type(name, c, d, depth + 1)
-            outer = {4: "sequence", 5: "map", 9: "optional"}[number]
-            return ValueInfo(name, inner.dtype, None, outer)
+            outer, spelled = {
+                4: ("sequence", f"seq({inner.spelled})"),
+                5: ("map", f"map({self.map_key(a, b)},{inner.spelled})"),
+                9: ("optional", f"optional({inner.spelled})"),
+            }[number]
+            return ValueInfo(name, inner.dtype, None, outer, spelled)
         return ValueInfo(name, None, None)
+
+    def map_key(self, start: int, end: int) -> str:
+        for number, kind, a, _ in wire.fields(self.data, start, end):
+            if number == 1 and kind == wire.VARINT:
+                return dtype_of(a, f"map type at byte {start}").spelled
+        return ""
 
     def tensor_type(self, name: str, start: int, end: int) -> ValueInfo:
         code, shape = 0, None
@@ -292,7 +316,7 @@ class _Reader:
                     if field == 1 and wire_type == wire.BYTES
                 )
         dtype = dtype_of(code, f"value type at byte {start}") if code else None
-        return ValueInfo(name, dtype, shape)
+        return ValueInfo(name, dtype, shape, spelled=f"tensor({dtype.spelled})" if dtype else "")
 
     def dim(self, start: int, end: int) -> Dim:
         size: Dim = None

@@ -49,6 +49,11 @@ class DType:
         return self.format in "bBhHiIqQ" and self.name != "string" and not self.is_narrow
 
     @property
+    def spelled(self) -> str:
+        """As ONNX writes it in types: `float` for float32, `double` for float64."""
+        return {"float32": "float", "float64": "double"}.get(self.name, self.name)
+
+    @property
     def per_byte(self) -> int:
         """How many elements share a byte in a file; in memory each has one to itself."""
         return {"uint4": 2, "int4": 2, "float4e2m1": 2, "uint2": 4, "int2": 4}.get(self.name, 1)

@@ -11,8 +11,19 @@ from strandline.ops.narrow import dtype_of
 from strandline.ops.registry import Array, Attrs, op
 from strandline.ops.rules import Inputs, Types, ints, need
 
+_unseeded: Any = None
+"""The generator of nodes without a seed, once `set_seed` was called."""
+
+
+def set_seed(seed: int) -> None:
+    """Make what nodes without a seed draw from now on reproducible."""
+    global _unseeded
+    _unseeded = np.random.default_rng(seed)
+
 
 def _generator(seed: float | None) -> Any:
+    if seed is None and _unseeded is not None:
+        return _unseeded
     return np.random.default_rng(None if seed is None else abs(int(seed * 1000)))
 
 

@@ -1,0 +1,3 @@
+"""Where onnxruntime keeps its exceptions, so that imports of them need no change."""
+
+from __future__ import annotations
