@@ -29,7 +29,7 @@ def binary(rng, n, rate=0.3):
 
 
 def multiclass(rng, n):
-    logits = rng.normal(0, 1.5, (n, 3)) + [0.7, 0.0, -0.5]
+    logits = rng.normal([0.7, 0.0, -0.5], 1.5, (n, 3))
     truth = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     labels = (truth.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
     scores = np.exp(0.7 * logits) / np.exp(0.7 * logits).sum(axis=1, keepdims=True)

@@ -161,7 +161,7 @@ def test_margins_have_an_auc_but_no_log_loss():
         ("binary", ([0, 1],), "needs predictions or scores"),
         ("multiclass", (["a"], ["a"]), "2 to 100 classes"),
         ("regression", ([1.0],), "needs predictions"),
-        ("regression", ([1.0], [1.0, 2.0]), "columns differ in length: 1 labels, 2 cells"),
+        ("regression", ([1.0], [1.0, 2.0]), "columns differ in length: 1 and 2 cells"),
         ("multiclass", (["a", "b"], None, {"a": [0.1, 0.2]}), "2 to 100 classes"),
     ],
 )

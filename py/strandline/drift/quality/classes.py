@@ -28,7 +28,7 @@ class ScoreTally:
 
     def __add__(self, other: ScoreTally) -> ScoreTally:
         return ScoreTally(
-            _added(self.negative, other.negative), _added(self.positive, other.positive)
+            added(self.negative, other.negative), added(self.positive, other.positive)
         )
 
 
@@ -61,7 +61,7 @@ class ClassTally:
         if not isinstance(other, ClassTally):
             return NotImplemented
         return ClassTally(
-            _added(self.confusion, other.confusion),
+            added(self.confusion, other.confusion),
             tuple(a + b for a, b in zip(self.scores, other.scores, strict=True)),
             self.log_loss + other.log_loss,
             self.log_loss_squares + other.log_loss_squares,
@@ -113,6 +113,34 @@ def count(
         sum(distances),
         sum(term * term for term in distances),
     )
+
+
+def no_predictions(task: ClassTask) -> tuple[array[int], ...]:
+    """Nothing predicted yet."""
+    return tuple(zeros(2 * len(cuts) + 2) for cuts in task.cuts)
+
+
+def count_predictions(
+    task: ClassTask, predictions: Sequence[int], scores: Sequence[Sequence[float]]
+) -> tuple[array[int], ...]:
+    """For each class that has a score, rows by score bin: of those that another class was predicted
+    for, then of its own. Rows without a prediction or without usable scores are left out.
+    """
+    whole = [
+        row
+        for row in zip(predictions, *scores, strict=True)
+        if row[0] != MISSING and all(p == p for p in row[1:])
+    ]
+    found = []
+    for k, klass in enumerate(task.scored):
+        sides = array("q")
+        for wanted in (False, True):
+            counts = zeros(len(task.cuts[k]) + 1)
+            values = array("d", [row[1 + k] for row in whole if (row[0] == klass) is wanted])
+            core.tally(values, task.cut_buffers[k], counts)
+            sides += counts
+        found.append(sides)
+    return tuple(found)
 
 
 def _score_tally(
@@ -386,5 +414,5 @@ def _mean_auc(aucs: Sequence[RocAuc], level: float) -> Metric:
     return mean.metric("roc_auc_macro", level)
 
 
-def _added(a: array[int], b: array[int]) -> array[int]:
+def added(a: array[int], b: array[int]) -> array[int]:
     return array("q", [x + y for x, y in zip(a, b, strict=True)])

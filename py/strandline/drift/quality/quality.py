@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 from strandline.drift import columns
 from strandline.drift.columns import Column
 from strandline.drift.quality import classes, errors
-from strandline.drift.quality.classes import ClassTally
+from strandline.drift.quality.classes import ClassTally, added
 from strandline.drift.quality.errors import ErrorTally
 from strandline.drift.quality.metric import Metric
 from strandline.drift.quality.task import (
     SCORE_BINS,
+    ClassTask,
     Kind,
     RegressionTask,
     Task,
@@ -38,6 +40,11 @@ class Quality:
 
     task: Task
     tally: ClassTally | ErrorTally
+    """of rows with a label"""
+    predictions: tuple[array[int], ...] = ()
+    """of all predictions, for each class that has a score: [2 · bins] rows by score bin, first those
+    that another class was predicted for, then those of this one
+    """
 
     @staticmethod
     def from_columns(
@@ -95,14 +102,15 @@ class Quality:
             positive=positive,
             score_bins=score_bins,
         )
-        return Quality.count(frozen, target, prediction, scores)
+        labelled = Quality.count(frozen, target, prediction, scores)
+        return labelled + Quality.unlabelled(frozen, prediction, scores)
 
     @staticmethod
     def empty(task: Task) -> Quality:
         """No rows yet."""
-        return Quality(
-            task, ErrorTally() if isinstance(task, RegressionTask) else classes.empty(task)
-        )
+        if isinstance(task, RegressionTask):
+            return Quality(task, ErrorTally())
+        return Quality(task, classes.empty(task), classes.no_predictions(task))
 
     @staticmethod
     def count(
@@ -117,14 +125,25 @@ class Quality:
             if prediction is None:
                 raise ValueError("a regression task needs predictions")
             return Quality(task, errors.count(task, _numbers(target), _numbers(prediction)))
-        given = task.in_order(_score_columns(task.kind, scores)) if task.cuts else ()
-        for column in given:
-            _check_lengths(target, column)
-        usable = [task.usable(column) for column in given]
-        if prediction is None and not usable:
-            raise ValueError(f"a {task.kind} task needs predictions or scores")
-        predicted = task.predicted(usable) if prediction is None else task.codes(prediction)
-        return Quality(task, classes.count(task, task.codes(target), predicted, usable))
+        predicted, usable = _read(task, prediction, scores)
+        _check_lengths(target, predicted)
+        tally = classes.count(task, task.codes(target), predicted, usable)
+        return Quality(task, tally, classes.no_predictions(task))
+
+    @staticmethod
+    def unlabelled(
+        task: Task,
+        prediction: Column | None = None,
+        scores: Column | Mapping[str, Column] | Sequence[Column] | None = None,
+    ) -> Quality:
+        """What predictions alone say, for `estimate`; labels may follow, by `count`. Raises
+        `ValueError`.
+        """
+        if isinstance(task, RegressionTask) or not task.cuts:
+            return Quality.empty(task)
+        predicted, usable = _read(task, prediction, scores)
+        counted = classes.count_predictions(task, predicted, usable)
+        return Quality(task, classes.empty(task), counted)
 
     @property
     def n(self) -> int:
@@ -136,7 +155,11 @@ class Quality:
             return NotImplemented
         if self.task != other.task:
             raise ValueError("the qualities of different tasks can't be added")
-        return Quality(self.task, self.tally + other.tally)  # type: ignore[operator]
+        return Quality(
+            self.task,
+            self.tally + other.tally,  # type: ignore[operator]
+            tuple(map(added, self.predictions, other.predictions)),
+        )
 
     def metrics(self, level: float = 0.95) -> dict[str, Metric]:
         """Every metric by name, with its confidence interval at `level`.
@@ -183,6 +206,22 @@ def _is_list_of_columns(scores: Any) -> bool:
     )
 
 
+def _read(
+    task: ClassTask,
+    prediction: Column | None,
+    scores: Column | Mapping[str, Column] | Sequence[Column] | None,
+) -> tuple[list[int], list[list[float]]]:
+    """Predicted classes, and usable scores for each class that has one."""
+    given = task.in_order(_score_columns(task.kind, scores)) if task.cuts else ()
+    usable = [task.usable(column) for column in given]
+    if prediction is None and not usable:
+        raise ValueError(f"a {task.kind} task needs predictions or scores")
+    predicted = task.predicted(usable) if prediction is None else task.codes(prediction)
+    for column in usable:
+        _check_lengths(predicted, column)
+    return predicted, usable
+
+
 def _numbers(column: Column) -> list[float]:
     return list(memoryview(columns.numbers(column).values))
 
@@ -190,5 +229,5 @@ def _numbers(column: Column) -> list[float]:
 def _check_lengths(target: Column, other: Column | None) -> None:
     if other is not None and columns.length(target) != columns.length(other):
         raise ValueError(
-            f"columns differ in length: {columns.length(target)} labels, {columns.length(other)} cells"
+            f"columns differ in length: {columns.length(target)} and {columns.length(other)} cells"
         )
