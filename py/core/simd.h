@@ -47,18 +47,6 @@ SL_INLINE vi vi_load(const int32_t *p) {
     return *(const vi_unaligned *)p;
 }
 
-/* The first n < VF lanes; the others load as zero and are not stored. */
-SL_INLINE vf vf_load_first(const float *p, size_t n) {
-    float lanes[VF] = {0};
-    memcpy(lanes, p, n * sizeof(float));
-    return vf_load(lanes);
-}
-SL_INLINE void vf_store_first(float *p, vf v, size_t n) {
-    float lanes[VF];
-    vf_store(lanes, v);
-    memcpy(p, lanes, n * sizeof(float));
-}
-
 SL_INLINE vf vf_where(vi mask, vf yes, vf no) {
     return (vf)((mask & (vi)yes) | (~mask & (vi)no));
 }
@@ -215,6 +203,47 @@ SL_INLINE vf vf_higher(vf a, vf b) {
     "strandline: no 128-bit SIMD for this processor; add it to simd.h (SSE4.1, NEON and wasm simd128 are there)."
 #endif
 
+/* The first n <= VF lanes; the others load as zero and are not stored. No call to memcpy, which
+ * from a WASM side module leads into another module. */
+#if defined(__AVX512F__)
+SL_INLINE vf vf_load_first(const float *p, size_t n) {
+    return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+}
+SL_INLINE void vf_store_first(float *p, vf v, size_t n) {
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+}
+#elif defined(__AVX2__)
+SL_INLINE __m256i vf_first_lanes(size_t n) {
+    static const int32_t lanes[2 * VF] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    return _mm256_loadu_si256((const __m256i *)(lanes + VF - n));
+}
+SL_INLINE vf vf_load_first(const float *p, size_t n) {
+    return (vf)_mm256_maskload_ps(p, vf_first_lanes(n));
+}
+SL_INLINE void vf_store_first(float *p, vf v, size_t n) {
+    _mm256_maskstore_ps(p, vf_first_lanes(n), (__m256)v);
+}
+#else
+SL_INLINE vf vf_load_first(const float *p, size_t n) {
+    switch (n) {
+    case 0: return vf_set(0);
+    case 1: return (vf){p[0], 0, 0, 0};
+    case 2: return (vf){p[0], p[1], 0, 0};
+    case 3: return (vf){p[0], p[1], p[2], 0};
+    default: return vf_load(p);
+    }
+}
+SL_INLINE void vf_store_first(float *p, vf v, size_t n) {
+    if (n >= VF) {
+        vf_store(p, v);
+        return;
+    }
+    if (n > 2) p[2] = v[2];
+    if (n > 1) p[1] = v[1];
+    if (n > 0) p[0] = v[0];
+}
+#endif
+
 /* vf_lower(a, b) is a < b ? a : b and vf_higher(a, b) is a > b ? a : b: a NaN in `a` gives b, one
  * in `b` stays. These two keep a NaN from either side, as ONNX's Min, Max and Clip do. */
 SL_INLINE vf vf_min(vf a, vf b) {
@@ -222,6 +251,17 @@ SL_INLINE vf vf_min(vf a, vf b) {
 }
 SL_INLINE vf vf_max(vf a, vf b) {
     return vf_where(vf_is_nan(a), a, vf_higher(a, b));
+}
+
+/* Copies n floats; rows of an image are too short for a call. */
+SL_INLINE void vf_copy(float *to, const float *from, size_t n) {
+    if (n < VF) {
+        vf_store_first(to, vf_load_first(from, n), n);
+        return;
+    }
+    for (size_t i = 0; i + VF < n; i += VF)
+        vf_store(to + i, vf_load(from + i));
+    vf_store(to + n - VF, vf_load(from + n - VF));
 }
 
 SL_INLINE float vf_sum(vf v) {

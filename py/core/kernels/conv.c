@@ -50,66 +50,103 @@ static const char *check_conv(const sl_args *a) {
     return NULL;
 }
 
-/* Row k of the gathered matrix, columns [from, from + n): `line` itself or the place in the image
- * where they lie. */
-static const float *gather_line(float *line, const float *image, const int64_t *w, int64_t ky,
-                                int64_t kx, int64_t from, int64_t n) {
+/* Output columns [low, high) whose tap kx falls inside the image. */
+typedef struct {
+    int64_t low, high;
+} columns;
+
+static columns inside(const int64_t *w, int64_t kx) {
     const int64_t shift = kx * w[D_W] - w[P_L];
-    int64_t oy = from / w[OUT_W], ox = from % w[OUT_W];
+    const int64_t low = shift >= 0 ? 0 : (-shift + w[S_W] - 1) / w[S_W];
+    const int64_t high = w[IN_W] - shift <= 0 ? 0 : (w[IN_W] - shift - 1) / w[S_W] + 1;
+    return (columns){low < w[OUT_W] ? low : w[OUT_W], high < low        ? low
+                                                      : high < w[OUT_W] ? high
+                                                                        : w[OUT_W]};
+}
+
+static inline int64_t clamped(int64_t x, int64_t low, int64_t high) {
+    return x < low ? low : x > high ? high : x;
+}
+
+static inline void clear(float *to, int64_t n) {
+    SL_SCALAR
+    for (int64_t i = 0; i < n; i++)
+        to[i] = 0;
+}
+
+/* Row (channel, ky, kx) of the gathered matrix: n columns from output place (oy, ox) on. */
+static void gather_line(float *line, const float *image, const int64_t *w, int64_t ky, int64_t kx,
+                        int64_t oy, int64_t ox, int64_t n) {
+    const int64_t shift = kx * w[D_W] - w[P_L], stride = w[S_W];
+    const columns valid = inside(w, kx);
     for (int64_t at = 0; at < n; oy++, ox = 0) {
         const int64_t run = n - at < w[OUT_W] - ox ? n - at : w[OUT_W] - ox;
         const int64_t y = oy * w[S_H] + ky * w[D_H] - w[P_T];
+        const int64_t low = clamped(valid.low, ox, ox + run);
+        const int64_t high = clamped(valid.high, low, ox + run);
         float *to = line + at;
         at += run;
         if (y < 0 || y >= w[IN_H]) {
-            memset(to, 0, (size_t)run * sizeof *to);
+            clear(to, run);
             continue;
         }
-        const float *row = image + y * w[IN_W];
-        /* Output columns [low, high) of this run fall inside the image. */
-        int64_t low = shift >= 0 ? 0 : (-shift + w[S_W] - 1) / w[S_W];
-        int64_t high = w[IN_W] - shift <= 0 ? 0 : (w[IN_W] - shift - 1) / w[S_W] + 1;
-        low = low < ox ? ox : low > ox + run ? ox + run : low;
-        high = high < low ? low : high > ox + run ? ox + run : high;
-        for (int64_t x = ox; x < low; x++)
-            *to++ = 0;
-        const float *source = row + low * w[S_W] + shift;
-        if (w[S_W] == 1) {
-            memcpy(to, source, (size_t)(high - low) * sizeof *to);
+        const float *source = image + y * w[IN_W] + low * stride + shift;
+        clear(to, low - ox);
+        to += low - ox;
+        if (stride == 1) {
+            vf_copy(to, source, (size_t)(high - low));
             to += high - low;
         } else {
-            for (int64_t x = low; x < high; x++, source += w[S_W])
+            for (int64_t x = low; x < high; x++, source += stride)
                 *to++ = *source;
         }
-        for (int64_t x = high; x < ox + run; x++)
-            *to++ = 0;
+        clear(to, ox + run - high);
     }
-    return line;
 }
 
-/* Rows [k, k + depth) and columns [from, from + n) of the gathered matrix, in panels; the last one
- * padded with zeros. */
+/* One row into its place in every panel; the last one is padded with zeros. */
+SL_INLINE void into_panels(float *to, const float *line, int64_t n, int64_t depth) {
+    int64_t j = 0;
+    for (; j + NR <= n; j += NR, to += depth * NR) {
+        SL_UNROLLED
+        for (int64_t v = 0; v < NV; v++)
+            vf_store(to + v * VF, vf_load(line + j + v * VF));
+    }
+    if (j == n) return;
+    SL_UNROLLED
+    for (int64_t v = 0; v < NV; v++) {
+        const int64_t left = n - j - v * VF;
+        vf_store(to + v * VF, left >= VF ? vf_load(line + j + v * VF)
+                              : left > 0 ? vf_load_first(line + j + v * VF, (size_t)left)
+                                         : vf_set(0));
+    }
+}
+
+/* Whether the gathered matrix is the image. */
+static bool is_plain(const int64_t *w) {
+    return w[K_H] == 1 && w[K_W] == 1 && w[S_H] == 1 && w[S_W] == 1 && w[P_T] == 0 && w[P_L] == 0 &&
+           w[OUT_W] == w[IN_W];
+}
+
+/* Rows [k, k + depth) and columns [from, from + n) of the gathered matrix, in panels. */
 static void gather(float *panels, const float *image, const int64_t *w, int64_t k, int64_t depth,
                    int64_t from, int64_t n) {
     float line[NC + NR];
     const int64_t taps = w[K_H] * w[K_W], area = w[IN_H] * w[IN_W];
-    const bool plain = taps == 1 && w[S_H] == 1 && w[S_W] == 1 && w[P_T] == 0 && w[P_L] == 0 &&
-                       w[OUT_W] == w[IN_W];
-    const int64_t padded = (n + NR - 1) / NR * NR;
-    memset(line + n, 0, (size_t)(padded - n) * sizeof *line);
+    if (is_plain(w)) {
+        for (int64_t i = 0; i < depth; i++)
+            into_panels(panels + i * NR, image + (k + i) * area + from, n, depth);
+        return;
+    }
+    const int64_t oy = from / w[OUT_W], ox = from % w[OUT_W];
+    int64_t channel = k / taps, ky = k % taps / w[K_W], kx = k % w[K_W];
     for (int64_t i = 0; i < depth; i++) {
-        const int64_t channel = (k + i) / taps, tap = (k + i) % taps;
-        const float *plane = image + channel * area;
-        if (plain)
-            memcpy(line, plane + from, (size_t)n * sizeof *line);
-        else
-            gather_line(line, plane, w, tap / w[K_W], tap % w[K_W], from, n);
-        float *to = panels + i * NR;
-        for (int64_t j = 0; j < padded; j += NR, to += depth * NR) {
-            SL_UNROLLED
-            for (int64_t v = 0; v < NV; v++)
-                vf_store(to + v * VF, vf_load(line + j + v * VF));
-        }
+        gather_line(line, image + channel * area, w, ky, kx, oy, ox, n);
+        into_panels(panels + i * NR, line, n, depth);
+        if (++kx < w[K_W]) continue;
+        kx = 0;
+        if (++ky < w[K_H]) continue;
+        ky = 0, channel++;
     }
 }
 
@@ -181,6 +218,8 @@ static const char *run_pack(const sl_call *call) {
     return NULL;
 }
 
+enum { WIDEST = 64 }; /* columns of a depthwise window */
+
 /* depthwise2d_f32: parameters as conv2d_f32's, groups being C. Weights as they come: [M, K, K]. The
  * scratch holds one plane. */
 static const char *check_depthwise(const sl_args *a) {
@@ -188,41 +227,53 @@ static const char *check_depthwise(const sl_args *a) {
     if (wrong) return wrong;
     const int64_t *p = a->p, *w = p + W;
     SL_TRY(p[GROUPS] == p[C], "not depthwise");
+    SL_TRY(w[K_W] <= WIDEST, "the window is too wide");
     SL_TRY(sl_holds(&a->in[1], sl_size3(p[M], w[K_H], w[K_W]), 4), "the weights are too small");
     SL_TRY(sl_holds(&a->out[1], plane_floats(w), 4), "the scratch is too small");
     return NULL;
 }
 
-/* `k_h` and `k_w` are constants where this is inlined for the usual sizes. */
-SL_INLINE void slide(const float *plane, const plane_shape *s, const int64_t *w, const int64_t k_h,
-                     const int64_t k_w, const float *weights, float bias, float *y) {
-    for (int64_t oy = 0; oy < w[OUT_H]; oy++, y += w[OUT_W]) {
-        const float *top = plane + oy * w[S_H] * s->row;
-        for (int64_t ox = 0; ox < w[OUT_W]; ox += VF) {
-            vf sum = vf_set(bias);
-            for (int64_t ky = 0; ky < k_h; ky++) {
-                for (int64_t kx = 0; kx < k_w; kx++) {
-                    const float *at = top + tap_at(s, w, ky, kx) + ox;
-                    sum = vf_fma(vf_set(weights[ky * k_w + kx]), vf_load(at), sum);
-                }
-            }
-            const int64_t left = w[OUT_W] - ox;
-            if (left >= VF)
-                vf_store(y + ox, sum);
-            else
-                vf_store_first(y + ox, sum, (size_t)left);
+enum { ABREAST = 2 }; /* vectors that slide side by side, so that sums overlap */
+
+/* `vectors` vectors of output from y on, whose windows' top left taps are at `top`. */
+SL_INLINE void slide_some(const size_t vectors, const float *top, int64_t row,
+                          const int64_t *columns, const int64_t k_h, const int64_t k_w,
+                          const float *weights, float bias, vf *sum) {
+    SL_UNROLLED
+    for (size_t v = 0; v < vectors; v++)
+        sum[v] = vf_set(bias);
+    for (int64_t ky = 0; ky < k_h; ky++, top += row, weights += k_w) {
+        for (int64_t kx = 0; kx < k_w; kx++) {
+            const vf weight = vf_set(weights[kx]);
+            SL_UNROLLED
+            for (size_t v = 0; v < vectors; v++)
+                sum[v] = vf_fma(weight, vf_load(top + columns[kx] + v * VF), sum[v]);
         }
     }
 }
 
-static void finish(float *y, const float *residual, size_t n, const int64_t *activation) {
-    const float a = (float)sl_real(activation[1]), b = (float)sl_real(activation[2]);
-    if (!residual && activation[0] == SL_ACT_NONE) return;
-    for (size_t i = 0; i < n; i += VF) {
-        const size_t count = smaller(VF, n - i);
-        vf v = vf_load_first(y + i, count);
-        if (residual) v += vf_load_first(residual + i, count);
-        vf_store_first(y + i, vf_activate(v, activation[0], a, b), count);
+/* `k_h` and `k_w` are constants where this is inlined for the usual sizes; the activation is a
+ * clamp to [low, high]. */
+SL_INLINE void slide(const float *plane, const plane_shape *s, const int64_t *w, const int64_t k_h,
+                     const int64_t k_w, const int64_t *columns, const float *weights, float bias,
+                     const epilogue *e, float *y) {
+    const int64_t row = w[D_H] * s->row;
+    const vf low = vf_set(e->low), high = vf_set(e->high);
+    for (int64_t oy = 0; oy < w[OUT_H]; oy++, y += w[OUT_W]) {
+        const float *top = plane + oy * w[S_H] * s->row;
+        vf sum[ABREAST];
+        int64_t ox = 0;
+        for (; ox + ABREAST * VF <= w[OUT_W]; ox += ABREAST * VF) {
+            slide_some(ABREAST, top + ox, row, columns, k_h, k_w, weights, bias, sum);
+            SL_UNROLLED
+            for (size_t v = 0; v < ABREAST; v++)
+                vf_store(y + ox + v * VF, vf_lower(high, vf_higher(low, sum[v])));
+        }
+        for (; ox < w[OUT_W]; ox += VF) {
+            slide_some(1, top + ox, row, columns, k_h, k_w, weights, bias, sum);
+            vf_store_first(y + ox, vf_lower(high, vf_higher(low, sum[0])),
+                           smaller(VF, (size_t)(w[OUT_W] - ox)));
+        }
     }
 }
 
@@ -233,6 +284,10 @@ static const char *run_depthwise(const sl_call *call) {
     float *y = call->out[0], *plane = call->out[1];
     if (pixels == 0 || multiplier == 0) return NULL;
     const plane_shape s = plane_of(w);
+    epilogue e = sl_epilogue(NULL, 0, 0, residual, p + ACTIVATION);
+    int64_t columns[WIDEST];
+    for (int64_t kx = 0; kx < w[K_W]; kx++)
+        columns[kx] = column_at(&s, w, kx);
     for (int64_t i = 0; i < p[N] * p[C]; i++, x += w[IN_H] * w[IN_W]) {
         fill_plane(plane, &s, x, w, 0);
         for (int64_t j = 0; j < multiplier; j++, y += pixels) {
@@ -240,13 +295,14 @@ static const char *run_depthwise(const sl_call *call) {
             const float *weights = (const float *)call->in[1] + m * taps;
             const float offset = bias ? bias[m] : 0;
             if (w[K_H] == 3 && w[K_W] == 3)
-                slide(plane, &s, w, 3, 3, weights, offset, y);
+                slide(plane, &s, w, 3, 3, columns, weights, offset, &e, y);
             else if (w[K_H] == 5 && w[K_W] == 5)
-                slide(plane, &s, w, 5, 5, weights, offset, y);
+                slide(plane, &s, w, 5, 5, columns, weights, offset, &e, y);
             else
-                slide(plane, &s, w, w[K_H], w[K_W], weights, offset, y);
-            finish(y, residual, (size_t)pixels, p + ACTIVATION);
-            if (residual) residual += pixels;
+                slide(plane, &s, w, w[K_H], w[K_W], columns, weights, offset, &e, y);
+            if (e.in_registers) continue;
+            SL_NAME(sl_finish)(1, (size_t)pixels, y, 0, &e);
+            if (e.residual) e.residual += pixels;
         }
     }
     return NULL;

@@ -12,7 +12,7 @@
  * and width. */
 enum { IN_H, IN_W, K_H, K_W, S_H, S_W, D_H, D_W, P_T, P_L, OUT_H, OUT_W, WINDOW };
 
-enum { SLACK = 16 }; /* floats that a vector may read past a phase's end */
+enum { SLACK = VF }; /* floats that a vector may read past a phase's end */
 
 static const char *check_window(const int64_t *w) {
     for (int i = 0; i < WINDOW; i++)
@@ -48,32 +48,49 @@ static inline plane_shape plane_of(const int64_t *w) {
     return s;
 }
 
-/* Floats from the top left tap of a window to tap (ky, kx). */
-static inline int64_t tap_at(const plane_shape *s, const int64_t *w, int64_t ky, int64_t kx) {
+/* Floats from the top left tap of a window to its column kx. */
+static inline int64_t column_at(const plane_shape *s, const int64_t *w, int64_t kx) {
     const int64_t x = kx * w[D_W];
-    return ky * w[D_H] * s->row + x % w[S_W] * s->phase + x / w[S_W];
+    return x % w[S_W] * s->phase + x / w[S_W];
+}
+
+/* Column x of the image goes to plane[place + x / stride] in its phase; `first` is the smallest x
+ * of phase p. */
+static inline float *phase_start(float *row, const plane_shape *s, const int64_t *w, int64_t p,
+                                 int64_t *first) {
+    int64_t x = (p - w[P_L]) % w[S_W];
+    if (x < 0) x += w[S_W];
+    *first = x;
+    return row + p * s->phase + (x + w[P_L]) / w[S_W];
 }
 
 static void fill_plane(float *plane, const plane_shape *s, const float *image, const int64_t *w,
                        float border) {
-    const int64_t stride = w[S_W];
+    const int64_t stride = w[S_W], right = s->columns - w[P_L];
+    const int64_t count = right < w[IN_W] ? right : w[IN_W];
+    const int64_t lead = s->rows < w[P_T] ? s->rows : w[P_T];
+    const int64_t tail = w[IN_H] + w[P_T] < s->rows ? w[IN_H] + w[P_T] : s->rows;
     for (int64_t y = 0; y < s->rows; y++, plane += s->row) {
-        const int64_t from = y - w[P_T];
-        for (int64_t i = 0; i < s->row; i++)
-            plane[i] = border;
-        if (from < 0 || from >= w[IN_H]) continue;
-        const float *line = image + from * w[IN_W];
-        const int64_t right = s->columns - w[P_L];
-        const int64_t count = right < w[IN_W] ? right : w[IN_W];
-        if (stride == 1) {
-            if (count > 0) memcpy(plane + w[P_L], line, (size_t)count * sizeof *line);
+        if (y < lead || y >= tail) {
+            for (int64_t i = 0; i < s->row; i++)
+                plane[i] = border;
             continue;
         }
+        const float *line = image + (y - w[P_T]) * w[IN_W];
+        if (stride == 1) {
+            const int64_t end = count > 0 ? w[P_L] + count : 0;
+            for (int64_t i = 0; i < w[P_L] && i < s->row; i++)
+                plane[i] = border;
+            if (count > 0) vf_copy(plane + w[P_L], line, (size_t)count);
+            for (int64_t i = end; i < s->row; i++)
+                plane[i] = border;
+            continue;
+        }
+        for (int64_t i = 0; i < s->row; i++)
+            plane[i] = border;
         for (int64_t p = 0; p < stride; p++) {
-            /* The first column of the image in this phase. */
-            int64_t x = (p - w[P_L]) % stride;
-            if (x < 0) x += stride;
-            float *to = plane + p * s->phase + (x + w[P_L]) / stride;
+            int64_t x;
+            float *to = phase_start(plane, s, w, p, &x);
             for (; x < count; x += stride)
                 *to++ = line[x];
         }

@@ -3,6 +3,7 @@
 #include "vmath.h"
 
 enum { MAX, AVERAGE };
+enum { WIDEST = 256 }; /* columns of a window */
 
 /* max_pool2d_f32, average_pool2d_f32: planes, the window (plane.h), padding below and to the right
  * that counts in an average (-1: padding does not count). Input X [planes, H, W]; outputs Y and a
@@ -16,6 +17,7 @@ static const char *check_pool(const sl_args *a) {
     if (wrong) return wrong;
     SL_TRY(p[P_B] >= -1 && p[P_B] < INT32_MAX && p[P_R] >= -1 && p[P_R] < INT32_MAX,
            "a padding is out of range");
+    SL_TRY(w[K_W] <= WIDEST, "the window is too wide");
     SL_TRY(sl_holds(&a->in[0], sl_size3(p[PLANES], w[IN_H], w[IN_W]), 4), "the input is too small");
     SL_TRY(sl_holds(&a->out[0], sl_size3(p[PLANES], w[OUT_H], w[OUT_W]), 4),
            "the output is too small");
@@ -37,30 +39,33 @@ static int64_t counted(int64_t o, int64_t kernel, int64_t stride, int64_t dilati
     return count;
 }
 
-/* Slides over the plane; k_h and k_w are constants for the usual sizes. */
+/* Slides over the plane; k_h and k_w are constants for the usual sizes. A maximum is `low` where
+ * nothing is larger, and NaN where a NaN is. */
+SL_INLINE vf pool_some(const float *top, int64_t row, const int64_t *columns, const int64_t k_h,
+                       const int64_t k_w, const bool average) {
+    vf total = vf_set(average ? 0 : -SL_INFINITY);
+    for (int64_t ky = 0; ky < k_h; ky++, top += row) {
+        for (int64_t kx = 0; kx < k_w; kx++) {
+            const vf v = vf_load(top + columns[kx]);
+            total = average ? total + v : vf_max(total, v);
+        }
+    }
+    return total;
+}
+
 SL_INLINE void pool(const float *plane, const plane_shape *s, const int64_t *p, const int64_t k_h,
-                    const int64_t k_w, const bool average, const float *counts, float *y) {
+                    const int64_t k_w, const bool average, const int64_t *columns,
+                    const float *counts, float *y) {
     const int64_t *w = p + W;
     for (int64_t oy = 0; oy < w[OUT_H]; oy++, y += w[OUT_W]) {
         const float *top = plane + oy * w[S_H] * s->row;
         float rows = 1;
         if (average) rows = (float)counted(oy, w[K_H], w[S_H], w[D_H], w[P_T], w[IN_H], p[P_B]);
         for (int64_t ox = 0; ox < w[OUT_W]; ox += VF) {
-            const int64_t left = w[OUT_W] - ox;
-            vf total = vf_set(average ? 0 : -SL_INFINITY);
-            for (int64_t ky = 0; ky < k_h; ky++) {
-                for (int64_t kx = 0; kx < k_w; kx++) {
-                    const vf v = vf_load(top + tap_at(s, w, ky, kx) + ox);
-                    total = average ? total + v : vf_max(total, v);
-                }
-            }
-            if (average)
-                total /= rows * (left >= VF ? vf_load(counts + ox)
-                                            : vf_load_first(counts + ox, (size_t)left));
-            if (left >= VF)
-                vf_store(y + ox, total);
-            else
-                vf_store_first(y + ox, total, (size_t)left);
+            const size_t left = (size_t)(w[OUT_W] - ox), some = left < VF ? left : VF;
+            vf total = pool_some(top + ox, w[D_H] * s->row, columns, k_h, k_w, average);
+            if (average) total /= rows * vf_load_first(counts + ox, some);
+            vf_store_first(y + ox, total, some);
         }
     }
 }
@@ -73,18 +78,21 @@ static const char *run_pool(const sl_call *call) {
     if (w[OUT_H] == 0 || w[OUT_W] == 0) return NULL;
     const plane_shape s = plane_of(w);
     float *counts = plane + s.rows * s.row;
+    int64_t columns[WIDEST];
+    for (int64_t kx = 0; kx < w[K_W]; kx++)
+        columns[kx] = column_at(&s, w, kx);
     for (int64_t ox = 0; ox < w[OUT_W]; ox++)
         counts[ox] = (float)counted(ox, w[K_W], w[S_W], w[D_W], w[P_L], w[IN_W], p[P_R]);
     for (int64_t i = 0; i < p[PLANES]; i++, x += w[IN_H] * w[IN_W], y += w[OUT_H] * w[OUT_W]) {
         fill_plane(plane, &s, x, w, average ? 0 : -SL_INFINITY);
         if (average)
-            pool(plane, &s, p, w[K_H], w[K_W], true, counts, y);
+            pool(plane, &s, p, w[K_H], w[K_W], true, columns, counts, y);
         else if (w[K_H] == 3 && w[K_W] == 3)
-            pool(plane, &s, p, 3, 3, false, counts, y);
+            pool(plane, &s, p, 3, 3, false, columns, counts, y);
         else if (w[K_H] == 2 && w[K_W] == 2)
-            pool(plane, &s, p, 2, 2, false, counts, y);
+            pool(plane, &s, p, 2, 2, false, columns, counts, y);
         else
-            pool(plane, &s, p, w[K_H], w[K_W], false, counts, y);
+            pool(plane, &s, p, w[K_H], w[K_W], false, columns, counts, y);
     }
     return NULL;
 }

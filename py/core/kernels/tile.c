@@ -1,10 +1,10 @@
 #include "tile.h"
 
 /* Adds the bias and clamps a row of sums while they are still in registers. */
-SL_INLINE void finish_row(vf *acc, size_t n, const epilogue *e, size_t row) {
+SL_INLINE void finish_row(vf *acc, const size_t vectors, size_t n, const epilogue *e, size_t row) {
     const float *bias = e->bias ? e->bias + row * e->bias_row : NULL;
     SL_UNROLLED
-    for (size_t v = 0; v < NV; v++) {
+    for (size_t v = 0; v < vectors; v++) {
         if (bias && !e->bias_col) {
             acc[v] += bias[0];
         } else if (bias) {
@@ -16,76 +16,84 @@ SL_INLINE void finish_row(vf *acc, size_t n, const epilogue *e, size_t row) {
     }
 }
 
-/* What finish_row can't do, over a tile that has been stored. */
-static __attribute__((noinline)) void finish_stored(size_t m, size_t n, float *c, size_t c_row,
-                                                    const epilogue *e) {
+/* `activation` is a constant where this is inlined. */
+SL_INLINE void finish_rows(size_t m, size_t n, float *c, size_t c_row, const epilogue *e,
+                           const int64_t activation) {
+    const float a = e->a, b = e->b;
     for (size_t i = 0; i < m; i++, c += c_row) {
         const float *residual = e->residual ? e->residual + i * c_row : NULL;
-        for (size_t j = 0; j < n; j += VF) {
-            const size_t count = smaller(VF, n - j);
-            vf x = vf_load_first(c + j, count);
-            if (residual) x += vf_load_first(residual + j, count);
-            vf_store_first(c + j, vf_activate(x, e->activation, e->a, e->b), count);
+        size_t j = 0;
+        for (; j + VF <= n; j += VF) {
+            vf x = vf_load(c + j);
+            if (residual) x += vf_load(residual + j);
+            vf_store(c + j, vf_activate(x, activation, a, b));
+        }
+        if (j < n) {
+            vf x = vf_load_first(c + j, n - j);
+            if (residual) x += vf_load_first(residual + j, n - j);
+            vf_store_first(c + j, vf_activate(x, activation, a, b), n - j);
         }
     }
 }
 
-SL_INLINE void store_row(const vf *acc, float *c, size_t n) {
-    if (n == NR) {
-        SL_UNROLLED
-        for (size_t v = 0; v < NV; v++)
+void SL_NAME(sl_finish)(size_t m, size_t n, float *c, size_t c_row, const epilogue *e) {
+    switch (e->activation) {
+#define CASE(id, name)                                                                             \
+    case SL_ACT_##id: finish_rows(m, n, c, c_row, e, SL_ACT_##id); break;
+        SL_ACTIVATIONS(CASE)
+#undef CASE
+    }
+}
+
+SL_INLINE void store_row(const vf *acc, const size_t vectors, float *c, size_t n) {
+    SL_UNROLLED
+    for (size_t v = 0; v < vectors; v++) {
+        if (n >= (v + 1) * VF)
             vf_store(c + v * VF, acc[v]);
-        return;
+        else if (n > v * VF)
+            vf_store_first(c + v * VF, acc[v], n - v * VF);
     }
-    float lanes[NR];
-    SL_UNROLLED
-    for (size_t v = 0; v < NV; v++)
-        vf_store(lanes + v * VF, acc[v]);
-    memcpy(c, lanes, n * sizeof(float));
 }
 
-SL_INLINE void load_row(vf *acc, const float *c, size_t n) {
-    if (n == NR) {
-        SL_UNROLLED
-        for (size_t v = 0; v < NV; v++)
+SL_INLINE void load_row(vf *acc, const size_t vectors, const float *c, size_t n) {
+    SL_UNROLLED
+    for (size_t v = 0; v < vectors; v++) {
+        if (n >= (v + 1) * VF)
             acc[v] = vf_load(c + v * VF);
-        return;
+        else if (n > v * VF)
+            acc[v] = vf_load_first(c + v * VF, n - v * VF);
     }
-    float lanes[NR] = {0};
-    memcpy(lanes, c, n * sizeof(float));
-    SL_UNROLLED
-    for (size_t v = 0; v < NV; v++)
-        acc[v] = vf_load(lanes + v * VF);
 }
 
-/* `rows` and `packed` are constants where this is inlined; m <= rows of them are stored. */
-SL_INLINE void tile(const size_t rows, const bool packed, size_t m, size_t n, size_t k,
-                    const float *a, size_t a_row, const float *b, size_t b_row, float *c,
+/* `rows`, `vectors` and `packed` are constants where this is inlined; m <= rows are stored, and
+ * n <= vectors * VF columns. */
+SL_INLINE void tile(const size_t rows, const size_t vectors, const bool packed, size_t m, size_t n,
+                    size_t k, const float *a, size_t a_row, const float *b, size_t b_row, float *c,
                     size_t c_row, bool fresh, const epilogue *done) {
     vf acc[MR][NV];
     SL_UNROLLED
     for (size_t i = 0; i < rows; i++) {
         SL_UNROLLED
-        for (size_t v = 0; v < NV; v++)
+        for (size_t v = 0; v < vectors; v++)
             acc[i][v] = vf_set(0);
     }
     if (!fresh) {
         SL_UNROLLED
         for (size_t i = 0; i < rows; i++) {
-            if (i < m) load_row(acc[i], c + i * c_row, n);
+            if (i < m) load_row(acc[i], vectors, c + i * c_row, n);
         }
     }
     const size_t step = packed ? MR : 1, row = packed ? 1 : a_row;
     for (size_t p = 0; p < k; p++) {
         vf column[NV];
         SL_UNROLLED
-        for (size_t v = 0; v < NV; v++)
+        for (size_t v = 0; v < vectors; v++)
             column[v] = vf_load(b + v * VF);
         SL_UNROLLED
         for (size_t i = 0; i < rows; i++) {
             const vf x = vf_set(a[i * row]);
             SL_UNROLLED
-            for (size_t v = 0; v < NV; v++)
+            for (size_t v = 0; v < vectors; v++)
                 acc[i][v] = vf_fma(x, column[v], acc[i][v]);
         }
         a += step;
@@ -94,79 +102,81 @@ SL_INLINE void tile(const size_t rows, const bool packed, size_t m, size_t n, si
     SL_UNROLLED
     for (size_t i = 0; i < rows; i++) {
         if (i < m) {
-            if (done) finish_row(acc[i], n, done, i);
-            store_row(acc[i], c + i * c_row, n);
+            if (done) finish_row(acc[i], vectors, n, done, i);
+            store_row(acc[i], vectors, c + i * c_row, n);
         }
     }
-    if (done && !done->in_registers) finish_stored(m, n, c, c_row, done);
+    if (done && !done->in_registers) SL_NAME(sl_finish)(m, n, c, c_row, done);
 }
 
-#define ROWS(count)                                                                                \
-    static __attribute__((noinline)) void tile_##count(                                            \
-        size_t n, size_t k, const float *a, size_t a_row, const float *b, size_t b_row, float *c,  \
-        size_t c_row, bool fresh, const epilogue *done) {                                          \
-        tile(count, false, count, n, k, a, a_row, b, b_row, c, c_row, fresh, done);                \
-    }
+typedef void tile_fn(size_t m, size_t n, size_t k, const float *a, size_t a_row, const float *b,
+                     size_t b_row, float *c, size_t c_row, bool fresh, const epilogue *done);
 
-ROWS(1)
-ROWS(2)
-ROWS(3)
-ROWS(4)
-ROWS(5)
-ROWS(6)
+#define TILE(name, rows, vectors, packed)                                                          \
+    static __attribute__((noinline)) void name(                                                    \
+        size_t m, size_t n, size_t k, const float *a, size_t a_row, const float *b, size_t b_row,  \
+        float *c, size_t c_row, bool fresh, const epilogue *done) {                                \
+        tile(rows, vectors, packed, packed ? m : rows, n, k, a, a_row, b, b_row, c, c_row, fresh,  \
+             done);                                                                                \
+    }
+/* Narrow ones for what is left at the right, where a whole tile would be half in vain. */
+#define TILES(rows)                                                                                \
+    TILE(wide_##rows, rows, NV, false)                                                             \
+    TILE(narrow_##rows, rows, 1, false)
+
+TILES(1)
+TILES(2)
+TILES(3)
+TILES(4)
+TILES(5)
+TILES(6)
+TILE(packed_wide_1, MR / 3, NV, true)
+TILE(packed_wide_2, MR / 3 * 2, NV, true)
+TILE(packed_wide_3, MR, NV, true)
+TILE(packed_narrow_1, MR / 3, 1, true)
+TILE(packed_narrow_2, MR / 3 * 2, 1, true)
+TILE(packed_narrow_3, MR, 1, true)
 #if MR == 12
-ROWS(8)
-ROWS(10)
-ROWS(12)
+TILES(8)
+TILES(10)
+TILES(12)
 #endif
 
-static __attribute__((noinline)) void tile_packed(size_t m, size_t n, size_t k, const float *a,
-                                                  const float *b, size_t b_row, float *c,
-                                                  size_t c_row, bool fresh, const epilogue *done) {
-    tile(MR, true, m, n, k, a, 1, b, b_row, c, c_row, fresh, done);
-}
+static tile_fn *const unpacked_tiles[2][MR + 1] = {
+#if MR == 12
+    {NULL, wide_1, wide_2, wide_3, wide_4, wide_5, wide_6, wide_6, wide_8, wide_8, wide_10, wide_10,
+     wide_12},
+    {NULL, narrow_1, narrow_2, narrow_3, narrow_4, narrow_5, narrow_6, narrow_6, narrow_8, narrow_8,
+     narrow_10, narrow_10, narrow_12},
+#else
+    {NULL, wide_1, wide_2, wide_3, wide_4, wide_5, wide_6},
+    {NULL, narrow_1, narrow_2, narrow_3, narrow_4, narrow_5, narrow_6},
+#endif
+};
+
+/* By thirds of MR. */
+static tile_fn *const packed_tiles[2][3] = {
+    {packed_wide_1, packed_wide_2, packed_wide_3},
+    {packed_narrow_1, packed_narrow_2, packed_narrow_3},
+};
 
 void SL_NAME(sl_tile)(size_t m, size_t n, size_t k, const float *a, size_t a_row, bool packed,
                       const float *b, size_t b_row, float *c, size_t c_row, bool fresh,
                       const epilogue *done) {
+    const bool narrow = n <= VF;
     if (packed) {
-        tile_packed(m, n, k, a, b, b_row, c, c_row, fresh, done);
+        packed_tiles[narrow][(m - 1) / (MR / 3)](m, n, k, a, 1, b, b_row, c, c_row, fresh, done);
         return;
     }
     epilogue rest;
-    while (m) {
-        size_t rows;
-#define CASE(count)                                                                                \
-    {                                                                                              \
-        rows = count;                                                                              \
-        tile_##count(n, k, a, a_row, b, b_row, c, c_row, fresh, done);                             \
-    }
-#if MR == 12
-        if (m >= 12)
-            CASE(12)
-        else if (m >= 10)
-            CASE(10)
-        else if (m >= 8)
-            CASE(8)
-        else
-#endif
-            if (m >= 6)
-            CASE(6)
-        else if (m == 5)
-            CASE(5)
-        else if (m == 4)
-            CASE(4)
-        else if (m == 3)
-            CASE(3)
-        else if (m == 2)
-            CASE(2)
-        else
-            CASE(1)
-#undef CASE
+    for (;;) {
+        const size_t rows = m == 7 || m == 9 || m == 11 ? m - 1 : m; /* there is no tile of 7 */
+        unpacked_tiles[narrow][rows](rows, n, k, a, a_row, b, b_row, c, c_row, fresh, done);
         m -= rows;
+        if (m == 0) return;
         a += rows * a_row;
         c += rows * c_row;
-        if (done && m) { /* the epilogue of the rows below */
+        if (done) { /* the epilogue of the rows below */
             rest = sl_epilogue_at(done, rows, 0, c_row);
             done = &rest;
         }

@@ -68,6 +68,9 @@ void SL_NAME(sl_tile)(size_t m, size_t n, size_t k, const float *a, size_t a_row
                       const float *b, size_t b_row, float *c, size_t c_row, bool fresh,
                       const epilogue *done);
 
+/* What a tile can't do in registers, over values that are stored: adds the residual, activates. */
+void SL_NAME(sl_finish)(size_t m, size_t n, float *c, size_t c_row, const epilogue *e);
+
 /* Copies A[m, k] (rows a_row apart) into tiles of MR rows, k-major, missing rows zero. */
 void SL_NAME(sl_pack_a)(size_t m, size_t k, const float *a, size_t a_row, float *packed);
 

@@ -89,6 +89,28 @@ def test_conv_over_one_axis_and_by_auto_pad() -> None:
         check("Conv", x, w, auto_pad=mode, strides=[2, 2], atol=1e-4)
 
 
+def test_windows_along_one_column() -> None:
+    """They are laid along the width, pads and all."""
+    x, attrs = (
+        values(2, 6, 40, 1),
+        {"kernel_shape": [5, 1], "pads": [2, 0, 1, 0], "strides": [2, 3]},
+    )
+    check("Conv", x, values(4, 6, 5, 1, seed=1), atol=1e-4, **attrs)
+    check("Conv", x, values(6, 1, 5, 1, seed=1), group=6, atol=1e-4, **attrs)
+    check("MaxPool", x, **attrs)
+    for counted in (0, 1):
+        check("AveragePool", x, count_include_pad=counted, **attrs)
+        one = {"kernel_shape": [3, 1], "pads": [1, 0, 1, 0], "count_include_pad": counted}
+        check("AveragePool", values(1, 2, 1, 1), **one)
+
+
+def test_windows_too_wide_to_slide() -> None:
+    x = values(1, 3, 2, 300)
+    check("Conv", x, values(3, 1, 1, 70, seed=1), group=3, constant=(1,), rtol=1e-4, atol=1e-4)
+    with pytest.raises(NoKernel):
+        both("MaxPool", x, kernel_shape=[1, 257])
+
+
 def test_conv_in_half_precision() -> None:
     x, w = values(1, 3, 9, 9, dtype="float16"), values(4, 3, 3, 3, dtype="float16")
     check("Conv", x, w, rtol=2e-2, atol=2e-2)

@@ -22,22 +22,28 @@ from strandline.ops.windows import Window
 _ROWS = 12
 """The tallest tile of any instruction set: packed weights are padded to a multiple of at most this many rows."""
 _SLACK = 16
+_WIDEST = {"depthwise2d_f32": 64, "max_pool2d_f32": 256, "average_pool2d_f32": 256}
+"""Columns that a window may have."""
+
+
+def _is_line(spatial: Sequence[int], w: Window) -> bool:
+    """Whether a window moves along the first axis only."""
+    if len(spatial) == 1:
+        return True
+    others = (spatial[1], w.kernel[1], w.begins[1], w.output[1])
+    return others == (1, 1, 0, 1)
 
 
 def _plane(spatial: Sequence[int], w: Window) -> tuple[int, ...]:
-    """Height, width, kernel, strides, dilations, begins and output of a window over one or two axes."""
+    """Height, width, kernel, strides, dilations, begins and output of a window over one or two axes.
 
-    def two(values: Sequence[int], filler: int) -> tuple[int, ...]:
-        return (filler, *values) if len(values) == 1 else tuple(values)
-
-    return (
-        *two(spatial, 1),
-        *two(w.kernel, 1),
-        *two(w.strides, 1),
-        *two(w.dilations, 1),
-        *two(w.begins, 0),
-        *two(w.output, 1),
-    )
+    A line is laid along the width, where vectors run.
+    """
+    pairs = (spatial, w.kernel, w.strides, w.dilations, w.begins, w.output)
+    if _is_line(spatial, w):
+        pairs = tuple((1, pair[0]) for pair in pairs)
+        return (*(v for pair in pairs[:4] for v in pair), 0, w.begins[0], *pairs[5])
+    return tuple(v for pair in pairs for v in pair)
 
 
 def _plane_floats(plane: Sequence[int]) -> int:
@@ -84,7 +90,7 @@ def convolution(
     filters = low.type(w).shape[0]
     plane = _plane(spatial, window)
     params = (batch, channels, filters, groups, *plane, *then.params)
-    if groups == channels and groups > 1:
+    if groups == channels and groups > 1 and plane[3] <= _WIDEST["depthwise2d_f32"]:
         scratch = low.temp(float32, (_plane_floats(plane),))
         low.emit("depthwise2d_f32", (x, w, bias, ""), (target, scratch), *params)
     else:
@@ -121,12 +127,16 @@ def pool(node: Node, low: Lowering) -> bool:
     window = pool_window(x.shape, low.attrs)
     if min(window.begins) < 0 or min(window.ends) < 0:
         return False
+    op = "max_pool2d_f32" if node.op == "MaxPool" else "average_pool2d_f32"
     plane = _plane(x.shape[2:], window)
-    ends = (0, *window.ends)[-2:] if low.attrs.get("count_include_pad", 0) else (-1, -1)
+    if plane[3] > _WIDEST[op]:
+        return False
+    ends: tuple[int, ...] = (-1, -1)
+    if low.attrs.get("count_include_pad", 0):
+        ends = (0, window.ends[0]) if _is_line(x.shape[2:], window) else window.ends
     (image,) = widened(low, node.inputs[:1])
     y = wide_output(low, node.outputs[0])
     scratch = low.temp(float32, (_plane_floats(plane) + plane[-1],))
-    op = "max_pool2d_f32" if node.op == "MaxPool" else "average_pool2d_f32"
     planes = x.shape[0] * x.shape[1]
     low.emit(op, (image,), (y, scratch), planes, *plane, *ends)
     narrow_output(low, y, node.outputs[0])
