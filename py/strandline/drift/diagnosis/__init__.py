@@ -1,0 +1,8 @@
+"""Diagnosis: which kind of drift a series of windows shows, and its pattern in time."""
+
+from __future__ import annotations
+
+from strandline.drift.diagnosis.diagnosis import KINDS, PATTERNS, Diagnosis, DriftKind, Pattern
+from strandline.drift.diagnosis.procedure import diagnose
+
+__all__ = ["KINDS", "PATTERNS", "Diagnosis", "DriftKind", "Pattern", "diagnose"]
