@@ -18,14 +18,15 @@ def save(path: Path, graph: onnx.GraphProto, **opsets: int) -> Path:
     return path
 
 
-def regression(path: Path, *, rows: int | None = None) -> Path:
-    """y = 2 a - b + 1: one input X [N, 2], one output [N, 1]."""
-    weights = numpy_helper.from_array(np.array([[2.0], [-1.0]], np.float32), "W")
+def regression(path: Path, *, rows: int | None = None, columns: int = 2) -> Path:
+    """y = 2 a - b + 1: one input X [N, columns], of which only two count, one output [N, 1]."""
+    factors = np.array([[2.0], [-1.0], *[[0.0]] * (columns - 2)], np.float32)
+    weights = numpy_helper.from_array(factors, "W")
     bias = numpy_helper.from_array(np.array([1.0], np.float32), "B")
     graph = helper.make_graph(
         [helper.make_node("Gemm", ["X", "W", "B"], ["y"])],
         "regression",
-        [helper.make_tensor_value_info("X", TensorProto.FLOAT, [rows, 2])],
+        [helper.make_tensor_value_info("X", TensorProto.FLOAT, [rows, columns])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [rows, 1])],
         [weights, bias],
     )

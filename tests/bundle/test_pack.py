@@ -198,10 +198,18 @@ BAD: list[tuple[Callable[[Path], Path], str, dict[str, Any], str]] = [
     (regression, "", {}, "ref.csv is empty: it needs a header"),
     (regression, "a,b,c\n1,2,3\n", {}, r"takes 2 columns .* has 3 \(a, b, c\)"),
     (regression, "a,b\n1\n", {}, "line 2"),
-    (regression, "a,latency_ms\n1,2\n", {}, "named latency_ms would hide the measured latency"),
+    (regression, "a,latency_ms\n1,2\n", {}, "named latency_ms would hide the one that is measured"),
     (regression, f"a,{'b' * 300}\n1,2\n", {}, "can't be frozen: .* 1 to 200 characters"),
     (regression, ROWS, {"name": "../x"}, "--name '../x'"),
     (regression, ROWS, {"version": ""}, "--version ''"),
+    (regression, ROWS, {"segments": ["c"]}, "--segment names c, which the reference does not have"),
+    (
+        regression,
+        "a,b,c\n1,2,\n",
+        {"features": ["a", "b"], "segments": ["c"]},
+        "no values to split by",
+    ),
+    (regression, ROWS, {"counters": [""]}, "a counter's name must have 1 to 200"),
     (regression, ROWS, {"preprocess": "absent.py"}, "absent.py can't be read"),
 ]
 
@@ -292,3 +300,16 @@ def test_a_profile_of_the_references_rows_is_the_reference(tmp_path: Path, packe
     table = {"a": [str(i) for i in range(60)], "b": [i % 7 for i in range(60)]}
     profile = Profile.from_rows(table, reference)
     assert [profile[n] for n in ("a", "b")] == [reference[n].tally for n in ("a", "b")]
+
+
+def test_a_profile_that_no_collector_would_take_is_refused(tmp_path: Path, packed: Pack) -> None:
+    names = [f"x{i}" for i in range(40)]
+    lines = [",".join([*names, "s", "t"])]
+    for row in range(400):
+        lines.append(
+            ",".join([*(str(row * i % 397) for i in range(40)), str(row % 25), str(row % 26)])
+        )
+    model = partial(regression, columns=40)
+    with pytest.raises(PackError, match=r"about .* KB, a collector takes 240: split by fewer"):
+        packed(model, "\n".join(lines), features=names, segments=["s", "t"])
+    assert not (tmp_path / "site").exists()

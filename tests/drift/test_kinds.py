@@ -393,6 +393,7 @@ def test_refuses_references_that_can_not_be(change, message):
         ({"segments": ["y"]}, "no column 'y'"),
         ({"features": ["y"]}, "no column 'y'"),
         ({"max_segments": 64, "segments": ["x"]}, "at most 64"),
+        ({"segments": ["none"]}, "'none' has no values to split by"),
         ({"system": ["speed"]}, "no system feature speed"),
         ({"counters": [""]}, "1 to 200"),
         ({"counters": ["a\x1fb"]}, "unit separator"),
@@ -400,7 +401,7 @@ def test_refuses_references_that_can_not_be(change, message):
 )
 def test_refuses_options_that_mean_nothing(options, message):
     with pytest.raises(ValueError, match=message):
-        Reference.from_columns({"x": [1.0, 2.0]}, **options)
+        Reference.from_columns({"x": [1.0, 2.0], "none": [None, None]}, **options)
 
 
 def test_moment_text_has_no_end():

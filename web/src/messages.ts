@@ -54,6 +54,10 @@ export interface Calls {
   predictCsv(text: string): Predictions;
   /** The model itself, on tensors: no preprocessing, and no profile counts it. */
   run(feeds: Feeds): Results;
+  /** Adds to one of the counters that the site was packed with. */
+  count(counter: string, by: number): void;
+  /** What only the page can measure, such as `load_ms`. */
+  observe(measured: Record<string, number>): void;
   drift(): Drift;
   /** Closes the open window and tries to send; resolves when the attempt is over. */
   flush(): OutboxState;

@@ -41,6 +41,11 @@ export interface Model {
    * Rejects with `FeedError` when the feeds are not the model's inputs.
    */
   run(feeds: Feeds): Promise<Results>;
+  /**
+   * Adds to a counter that the site was packed with, such as conversions; it goes with the next profile. Rejects with
+   * `InputError` for another name, or a number that is no whole number from 0.
+   */
+  count(counter: string, by?: number): Promise<void>;
   /** What was predicted since loading, against the reference. */
   drift(): Promise<Drift>;
   /** Closes the open window and tries to send what waits. */
@@ -66,6 +71,7 @@ export async function load(url: string | URL = moduleFolder(), options: LoadOpti
   let manifest: Manifest;
   try {
     manifest = await client.call("open", site);
+    await client.call("observe", { load_ms: performance.now() }); // the clock starts with the navigation
   } catch (error) {
     client.terminate();
     throw error;
@@ -81,6 +87,7 @@ export async function load(url: string | URL = moduleFolder(), options: LoadOpti
     predictTimed: (rows) => client.call("predict", rows),
     predictCsv: (text) => client.call("predictCsv", text),
     run: (feeds) => client.call("run", feeds),
+    count: (counter, by = 1) => client.call("count", counter, by),
     drift: () => client.call("drift"),
     flush: () => client.call("flush"),
     outbox: () => client.call("outbox"),

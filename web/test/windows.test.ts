@@ -13,12 +13,16 @@ class CountingSource implements WindowSource {
   pending(): number {
     return this.rows;
   }
+  counts = 0;
+  empty(): boolean {
+    return this.rows === 0 && this.counts === 0;
+  }
   peek_window(header: string): string | undefined {
-    return this.rows === 0 ? undefined : JSON.stringify({ ...JSON.parse(header), rows: this.rows });
+    return this.empty() ? undefined : JSON.stringify({ ...JSON.parse(header), rows: this.rows });
   }
   take_window(header: string): string | undefined {
     const text = this.peek_window(header);
-    this.rows = 0;
+    this.rows = this.counts = 0;
     return text;
   }
 }
@@ -51,6 +55,14 @@ beforeEach(async () => {
 afterEach(() => vi.useRealTimers());
 
 describe("Windows", () => {
+  it("sends what was counted without a row", async () => {
+    const windows = make();
+    windows.begin();
+    source.counts = 1;
+    await windows.advance();
+    await windows.close();
+    expect((await queued()).map(({ seq, rows }) => [seq, rows])).toEqual([[0, 0]]);
+  });
   it("closes at the number of rows, and counts the windows of a session", async () => {
     const closed = vi.fn();
     const windows = make("s1", closed);

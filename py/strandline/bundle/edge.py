@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,15 +15,26 @@ from strandline.bundle.errors import InputError
 from strandline.bundle.manifest import Manifest
 from strandline.bundle.pipeline import Pipeline, verified
 from strandline.drift import Profile, Reference, result
-from strandline.drift.reference import LATENCY
+from strandline.drift.reference import LATENCY, MEMORY
 
 REPORT_SCHEMA = "strandline.report/1"
+
+
+def process_memory() -> float | None:
+    """Megabytes that this process has held at most; `None` where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 class Edge:
     """A packed model with its profiles: of the open window, and of all closed ones.
 
-    A batch is counted only after all of it was predicted: one that fails changes nothing.
+    A batch is counted only after all of it was predicted: one that fails changes nothing. `memory`
+    says how many megabytes the runtime holds; it is asked when a window closes.
     """
 
     def __init__(
@@ -30,6 +42,7 @@ class Edge:
         manifest_json: str,
         read: Callable[[str], bytes],
         clock: Callable[[], float] = time.perf_counter,
+        memory: Callable[[], float | None] = process_memory,
     ) -> None:
         self.manifest = Manifest.loads(manifest_json)
         self.pipeline = Pipeline(self.manifest, read)
@@ -37,9 +50,14 @@ class Edge:
             verified(read, self.manifest.reference.file, self.manifest.reference.sha256)
         )
         self._clock = clock
+        self._memory = memory
         self._closed = Profile(self.reference)
         self._window = Profile(self.reference)
         self._pending = 0
+        self._counted = False
+        splits = (one.column for one in self.reference.segmentations)
+        self.columns = tuple(dict.fromkeys([*(f.name for f in self.manifest.features), *splits]))
+        """the columns of rows that are read: the model's features, and those that split the rows"""
 
     def predict_columns(self, columns: dict[str, list[Any]]) -> tuple[dict[str, list[Any]], float]:
         """Predictions by name and the milliseconds they took; counts features, outputs and latency."""
@@ -47,8 +65,8 @@ class Edge:
         predictions = self.pipeline.predict(columns)
         ms = (self._clock() - start) * 1000
         n = len(next(iter(predictions.values())))
-        features = {f.name: columns[f.name] for f in self.manifest.features}
-        self._window.update({**features, **predictions, LATENCY: [ms / n]})
+        given = {name: columns[name] for name in self.columns if name in columns}
+        self._window.update({**given, **predictions, LATENCY: [ms / n]})
         self._pending += n
         return predictions, ms
 
@@ -58,11 +76,27 @@ class Edge:
             rows = json.loads(rows_json)
         except ValueError as error:
             raise InputError(f"the rows are not JSON: {error}") from None
-        return self._answer(columns_of(rows, [f.name for f in self.manifest.features]))
+        return self._answer(columns_of(rows, self.columns))
 
     def predict_csv(self, text: str) -> str:
         """A header line, then one line per row; the same result as `predict`. Raises InputError."""
         return self._answer(read_csv(text))
+
+    def count(self, counter: str, by: int = 1) -> None:
+        """Add to one of the counters that the site was packed with. Raises InputError."""
+        try:
+            self._window.count(counter, by)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        self._counted = self._counted or by > 0
+
+    def observe(self, measured_json: str) -> None:
+        """What the page measured of the system, such as `{"load_ms": 812.5}`; what the reference does not watch is
+        left aside. It goes with the next window that has rows or counts.
+        """
+        measured = json.loads(measured_json)
+        watched = {f.name for f in self.reference if f.role == "system"}
+        self._window.update({name: [v] for name, v in measured.items() if name in watched})
 
     def drift(self) -> str:
         """What was seen since the start beside the reference, as JSON of the schema ``drift-1``."""
@@ -73,29 +107,47 @@ class Edge:
         """Rows in the open window."""
         return self._pending
 
+    def empty(self) -> bool:
+        """Whether the open window has nothing to send: neither rows nor counts."""
+        return self._pending == 0 and not self._counted
+
     def peek_window(self, report_json: str) -> str | None:
         """The report that `take_window` would give now; the window stays open."""
-        if self._pending == 0:
+        if self.empty():
             return None
+        return self._report(report_json, self._closing())
+
+    def take_window(self, report_json: str) -> str | None:
+        """Close the window: `{"id", "session", "seq", "started", "ended"}` -> the whole report.
+
+        None when the window is empty; it stays open then.
+        """
+        if self.empty():
+            return None
+        closing = self._closing()
+        text = self._report(report_json, closing)
+        self._closed += closing
+        self._window, self._pending, self._counted = Profile(self.reference), 0, False
+        return text
+
+    def _closing(self) -> Profile:
+        """The open window with what is measured when it closes."""
+        held = Profile(self.reference)
+        memory = self._memory() if MEMORY in self.reference else None
+        if memory is not None:
+            held.update({MEMORY: [memory]})
+        return self._window + held
+
+    def _report(self, report_json: str, profile: Profile) -> str:
         report = {
             "schema": REPORT_SCHEMA,
             **json.loads(report_json),
             "model": self.manifest.name,
             "version": self.manifest.version,
             "reference": self.reference.sha256,
-            "profile": self._window.to_wire(),
+            "profile": profile.to_wire(),
         }
         return json.dumps(report, ensure_ascii=False, allow_nan=False)
-
-    def take_window(self, report_json: str) -> str | None:
-        """Close the window: `{"id", "session", "seq", "started", "ended"}` -> the whole report.
-
-        None when the window is empty.
-        """
-        text = self.peek_window(report_json)
-        self._closed += self._window
-        self._window, self._pending = Profile(self.reference), 0
-        return text
 
     def _answer(self, columns: dict[str, list[Any]]) -> str:
         predictions, ms = self.predict_columns(columns)

@@ -109,6 +109,10 @@ class Manifest:
     feeds: tuple[Feed, ...]
     outputs: tuple[Output, ...]
     reference: File
+    segments: tuple[Feature, ...] = ()
+    """Columns that split the rows: their values; they need not be features."""
+    counters: tuple[str, ...] = ()
+    """Names that the page may count under."""
     preprocess: File | None = None
     collector: Collector | None = None
     window: Window = Window()
@@ -130,6 +134,8 @@ class Manifest:
             "feeds": [f.to_json() for f in self.feeds],
             "outputs": [o.to_json() for o in self.outputs],
             "reference": self.reference.to_json(),
+            **({"segments": [f.to_json() for f in self.segments]} if self.segments else {}),
+            **({"counters": list(self.counters)} if self.counters else {}),
             "preprocess": self.preprocess and self.preprocess.to_json(),
             "collector": self.collector and self.collector.to_json(),
             "window": self.window.to_json(),
@@ -266,6 +272,8 @@ def from_json(value: Any) -> Manifest:
         feeds=r.each("feeds", _feed),
         outputs=r.each("outputs", _output),
         reference=_file(r.nested("reference")),
+        segments=r.each("segments", _feature) if "segments" in value else (),
+        counters=r.strings("counters") if "counters" in value else (),
         preprocess=r.maybe("preprocess", _file),
         collector=r.maybe("collector", lambda c: Collector(c.get("url", str), c.get("key", str))),
         window=_window(r.nested("window")),

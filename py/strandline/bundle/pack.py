@@ -24,13 +24,18 @@ from strandline.bundle.mapping import feeds_of, outputs_as_named, outputs_of
 from strandline.bundle.pipeline import Pipeline, Read, doubles, load_preprocess, verified
 from strandline.bundle.tables import read_table
 from strandline.drift import Reference
-from strandline.drift.columns import numbers
-from strandline.drift.features import CategoricalFeature, Kind
-from strandline.drift.reference import LATENCY
+from strandline.drift.columns import infer_kind, numbers, texts
+from strandline.drift.features import CategoricalFeature, ColumnKind
+from strandline.drift.reference import LOAD, MEMORY, SYSTEM_CUTS
 from strandline.onnx.graph import Graph
 
 PROBE_ROWS = 100
 """Rows of the reference that tell what the outputs look like."""
+
+MOST_PROFILE_BYTES = 240 * 1024
+"""of a report, unpacked: what a collector takes, less room for the rest of the post"""
+TALLY_BYTES, COUNT_BYTES = 200, 3
+"""of a tally and of each of its counts, in a window of some hundred rows"""
 
 MODEL, REFERENCE, PREPROCESS = "model/model.onnx", "model/reference.json", "model/preprocess.py"
 
@@ -57,13 +62,16 @@ def pack(
     preprocess: str | Path | None = None,
     collector: Collector | None = None,
     window: Window | None = None,
+    segments: Sequence[str] = (),
+    counters: Sequence[str] = (),
     force: bool = False,
     assets: Path = site.ASSETS,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Packed:
     """Pack `model` with the rows of `reference` (CSV or Parquet) into the static site `out`.
 
-    The model predicts the reference itself, so that its outputs are watched as its features are. The same arguments and
+    The model predicts the reference itself, so that its outputs are watched as its features are. `segments` names
+    columns of the reference that split the rows, `counters` what the page may count besides. The same arguments and
     files give the same bytes: `created` is SOURCE_DATE_EPOCH, or else the model file's time of change.
 
     Raises
@@ -103,19 +111,29 @@ def pack(
     )
     read = files.__getitem__
     draft = _mapped(draft, read, graph, columns, features)
-    left_out = tuple(c for c in columns if c and c not in {f.name for f in draft.features})
+    absent = [c for c in segments if c not in columns]
+    if absent:
+        raise PackError(f"--segment names {', '.join(absent)}, which the reference does not have")
+    used = {f.name for f in draft.features} | set(segments)
+    left_out = tuple(c for c in columns if c and c not in used)
     progress(f"predicting the {rows} rows of {reference}")
     pipeline = Pipeline(draft, read)
     draft = replace(draft, outputs=_outputs(pipeline, columns, classes_of(graph)))
     pipeline = Pipeline(draft, read)
     predictions = pipeline.predict(columns)
     pipeline.predict({f.name: columns[f.name][:1] for f in draft.features})
-    frozen = _reference(draft, columns, predictions)
+    draft = replace(draft, counters=tuple(dict.fromkeys(counters)))
+    frozen = _reference(draft, columns, predictions, segments)
+    _check_size(frozen)
     files[REFERENCE] = frozen.to_json().encode()
     numpy_reason = _numpy_reason(pipeline, source)
     draft = replace(
         draft,
         features=tuple(_described(f, columns[f.name], frozen) for f in draft.features),
+        segments=tuple(
+            Feature(one.column, "categorical", one.vocabulary[0], categories=one.vocabulary)
+            for one in frozen.segmentations
+        ),
         reference=File(REFERENCE, _sha256(files[REFERENCE])),
         needs_numpy=numpy_reason is not None,
         wheels={
@@ -196,29 +214,59 @@ def _outputs(
 
 
 def _reference(
-    draft: Manifest, columns: Mapping[str, list[Any]], predictions: Mapping[str, list[Any]]
+    draft: Manifest,
+    columns: Mapping[str, list[Any]],
+    predictions: Mapping[str, list[Any]],
+    segments: Sequence[str],
 ) -> Reference:
     """The frozen reference: features as they were given, outputs as the model predicts them."""
-    features = {f.name: columns[f.name] for f in draft.features}
-    watched: tuple[Feature | Output, ...] = (*draft.features, *draft.outputs)
-    if LATENCY in features:
-        raise PackError(f"a column named {LATENCY} would hide the measured latency: rename it")
+    watched = {f.name: columns[f.name] for f in draft.features} | dict(predictions)
+    for name in SYSTEM_CUTS:
+        if name in watched:
+            raise PackError(f"a column named {name} would hide the one that is measured: rename it")
+    kinds: dict[str, ColumnKind] = {
+        f.name: _column_kind(f.kind, columns[f.name]) for f in draft.features
+    }
     try:
         return Reference.from_columns(
-            {**features, **predictions},
-            kinds={w.name: cast("Kind", w.kind) for w in watched},
+            {name: columns[name] for name in segments} | watched,
+            kinds=kinds | {o.name: cast("ColumnKind", o.kind) for o in draft.outputs},
             roles={o.name: "output" for o in draft.outputs},
+            features=list(watched),
+            system=(LOAD, MEMORY),
+            segments=segments,
+            counters=draft.counters,
         )
     except ValueError as error:
         raise PackError(f"the reference can't be frozen: {error}") from error
 
 
+def _check_size(reference: Reference) -> None:
+    """Refuse a reference whose windows a collector would not take, rather than lose them one by one."""
+    tallies = [f.bins for f in reference]
+    for one in reference.segmentations:
+        tallies += [f.bins for f in reference if one.splits(f)] * len(one.segments)
+    size = sum(TALLY_BYTES + COUNT_BYTES * bins for bins in tallies)
+    if size > MOST_PROFILE_BYTES:
+        raise PackError(
+            f"a window's profile would have about {size // 1024} KB, a collector takes {MOST_PROFILE_BYTES // 1024}: "
+            f"split by fewer columns (--segment), or watch fewer (--features)"
+        )
+
+
+def _column_kind(kind: str, column: Sequence[Any]) -> ColumnKind:
+    """How a feature is watched: dates and free text, which the model takes as strings, for what they are."""
+    inferred = infer_kind(column) if kind == "categorical" else "numeric"
+    return inferred if inferred in ("datetime", "text") else cast("ColumnKind", kind)
+
+
 def _described(feature: Feature, column: Sequence[Any], reference: Reference) -> Feature:
     """The feature with what a form needs: a usual value, and the range or the categories of the reference."""
-    frozen = reference[feature.name]
-    if isinstance(frozen, CategoricalFeature):
-        common = frozen.vocabulary
-        return replace(feature, default=common[0] if common else None, categories=common)
+    if feature.kind == "categorical":
+        frozen = reference.described_by(feature.name)[0]
+        common = frozen.vocabulary if isinstance(frozen, CategoricalFeature) else ()
+        usual = common[0] if common else next(filter(None, texts(column)), None)
+        return replace(feature, default=usual, categories=common)
     finite = sorted(v for v in doubles(column) if math.isfinite(v))
     if not finite:
         return feature

@@ -29,13 +29,12 @@ def application(site: str | Path) -> Starlette:
     """
     manifest, read = open_site(site)
     edge = Edge(manifest.dumps(), read)
-    names = [f.name for f in manifest.features]
     lock = threading.Lock()
 
     def answer(body: bytes) -> Response:
         try:
             rows = json.loads(body)
-            columns = columns_of(rows.get("rows") if isinstance(rows, dict) else rows, names)
+            columns = columns_of(rows.get("rows") if isinstance(rows, dict) else rows, edge.columns)
             with lock:
                 predictions, ms = edge.predict_columns(columns)
         except UnicodeDecodeError:

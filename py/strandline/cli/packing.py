@@ -15,6 +15,7 @@ PACK_EXAMPLES = """\
 strandline pack model.onnx --reference train.csv --name delays --version 1 -o site/
 strandline pack model.onnx --reference train.parquet --features age,income,city \\
     --name credit --version 2026.1 --collector https://drift.example.org --key ingest_… -o site/
+strandline pack model.onnx --reference train.csv --segment region --counter conversion --name m --version 1 -o site/
 strandline pack model.onnx --reference train.csv --preprocess prepare.py --name m --version 1 -o site/"""
 
 
@@ -44,6 +45,20 @@ def pack_arguments(p: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="MODULE.py",
         help="Python that runs before and after the model, here and in the page",
+    )
+    p.add_argument(
+        "--segment",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="compare the rows of each of this column's values on their own as well (may be repeated)",
+    )
+    p.add_argument(
+        "--counter",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a number that the page counts itself, such as conversions (may be repeated)",
     )
     p.add_argument(
         "--collector", metavar="URL", help="where the page sends profiles (default: nowhere)"
@@ -84,6 +99,8 @@ def pack(a: argparse.Namespace) -> int:
         preprocess=a.preprocess,
         collector=None if a.collector is None else Collector(a.collector.rstrip("/"), a.key),
         window=Window(a.window_rows, a.window_seconds),
+        segments=a.segment,
+        counters=a.counter,
         force=a.force,
         progress=progress,
     )
@@ -96,6 +113,10 @@ def pack(a: argparse.Namespace) -> int:
     if packed.left_out:
         print(f"  left out   {', '.join(packed.left_out)}")
     print(f"  outputs    {', '.join(o.name for o in manifest.outputs)}")
+    for segment in manifest.segments:
+        print(f"  segments   {segment.name}: {', '.join(segment.categories)}, all others")
+    if manifest.counters:
+        print(f"  counters   {', '.join(manifest.counters)}")
     print(f"  reference  {packed.rows} rows")
     numpy = f"loaded in the page: {packed.numpy_reason}" if packed.numpy_reason else "not needed"
     print(f"  NumPy      {numpy}")

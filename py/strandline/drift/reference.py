@@ -179,6 +179,9 @@ class Reference:
             Segmentation(name, features.commonest(columns[name], max_segments), ())
             for name in dict.fromkeys(segments)
         )
+        unsplit = [one.column for one in parts if not one.vocabulary]
+        if unsplit:
+            raise ValueError(f"column {', '.join(map(repr, unsplit))} has no values to split by")
         return Reference(tuple(frozen), segmentations=parts)
 
     def holding(self, profile: Profile) -> Reference:

@@ -12,6 +12,7 @@ import type { OpenWindow, Store } from "./store";
 /** The part of the Python `Edge` that a window needs; texts are JSON. */
 export interface WindowSource {
   pending(): number;
+  empty(): boolean;
   peek_window(report: string): string | null | undefined;
   take_window(report: string): string | null | undefined;
 }
@@ -63,17 +64,16 @@ export class Windows {
 
   /** To be called after rows were predicted, or were refused. Closes the window when it is full. */
   async advance(): Promise<void> {
-    const rows = this.#source.pending();
-    if (rows === 0) {
+    if (this.#source.empty()) {
       this.#open = null;
       return;
     }
-    if (rows >= this.#limits.rows) return this.close();
+    if (this.#source.pending() >= this.#limits.rows) return this.close();
     this.#snapshotTimer ??= setTimeout(() => void this.snapshot(), SNAPSHOT_MS);
     this.#closeTimer ??= setTimeout(() => void this.close(), this.#limits.seconds * 1000);
   }
 
-  /** The report as it would be if the window closed now; null when no row is in it. */
+  /** The report as it would be if the window closed now; null when nothing is in it. */
   peek(): string | null {
     return this.#open === null ? null : (this.#source.peek_window(this.#header(this.#open)) ?? null);
   }
@@ -87,7 +87,7 @@ export class Windows {
     return this.#write(() => this.#store.saveOpen(window));
   }
 
-  /** Closes the open window, if it has rows, and queues its report. Resolves when that is on disk. */
+  /** Closes the open window, if anything is in it, and queues its report. Resolves when that is on disk. */
   close(): Promise<void> {
     this.#snapshotTimer = cleared(this.#snapshotTimer);
     this.#closeTimer = cleared(this.#closeTimer);

@@ -1,5 +1,6 @@
 /** Many rows at once: a CSV that is dropped, chosen or pasted, its predictions as a table and as a file. */
 
+import { columnsOf } from "../site/manifest";
 import type { Model, Predictions } from "../strandline";
 import { busy, byId, h, onClick } from "../ui/dom";
 import { counted, milliseconds } from "../ui/format";
@@ -17,7 +18,7 @@ export function setUpBatch(model: Model, onPredicted: () => void): void {
   const zone = byId("csv-zone");
   const note = byId("csv-note");
   const place = byId("csv-result");
-  area.placeholder = example([defaults(model.manifest.features)]);
+  area.placeholder = example([defaults(columnsOf(model.manifest))]);
 
   const predict = async (text: string): Promise<void> => {
     note.classList.remove("bad");

@@ -14,7 +14,7 @@ export class FeatureForm {
   constructor(features: readonly Feature[], fields: HTMLElement) {
     this.#features = features;
     this.#inputs = features.map((feature, i) => {
-      const input = feature.kind === "numeric" ? numberInput(feature) : select(feature);
+      const input = inputOf(feature);
       input.id = `feature-${i}`;
       input.name = feature.name;
       const hint = rangeHint(feature);
@@ -47,6 +47,17 @@ export class FeatureForm {
 /** The row that a form starts with. */
 export function defaults(features: readonly Feature[]): Row {
   return Object.fromEntries(features.map((feature) => [feature.name, feature.default ?? null]));
+}
+
+function inputOf(feature: Feature): HTMLInputElement | HTMLSelectElement {
+  if (feature.kind === "numeric") return numberInput(feature);
+  const free = feature.default != null && feature.categories?.length === 0;
+  return free ? textInput(feature.default ?? MISSING) : select(feature);
+}
+
+/** Free text, and dates: there are no categories to choose from. */
+function textInput(value: string): HTMLInputElement {
+  return h("input", { type: "text", autocomplete: "off", value, placeholder: "missing" });
 }
 
 function numberInput(feature: Feature & { kind: "numeric" }): HTMLInputElement {

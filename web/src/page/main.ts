@@ -1,5 +1,6 @@
 import "../ui/theme.css";
 import "./page.css";
+import { columnsOf } from "../site/manifest";
 import type { Model } from "../strandline";
 import { byId, busy, onClick } from "../ui/dom";
 import { setUpBatch } from "./batch";
@@ -43,7 +44,7 @@ async function show(model: Model): Promise<void> {
   showOutbox(manifest, await model.outbox());
 
   const drift = new DriftView(model);
-  const form = new FeatureForm(manifest.features, byId("fields"));
+  const form = new FeatureForm(columnsOf(manifest), byId("fields"));
   const button = byId<HTMLButtonElement>("predict");
   const result = byId("result");
   const formNote = byId("form-note");

@@ -41,6 +41,10 @@ export interface Manifest {
   features: Feature[];
   outputs: Output[];
   reference: FileRef;
+  /** Columns that split the rows; those that are no features are asked for besides. */
+  segments?: CategoricalFeature[];
+  /** Names for `model.count`. */
+  counters?: string[];
   preprocess: FileRef | null;
   collector: { url: string; key: string } | null;
   window: { rows: number; seconds: number };
@@ -65,6 +69,12 @@ export function parseManifest(text: string): Manifest {
     throw new Error(`manifest.json has schema ${found}, this page reads "${MANIFEST_SCHEMA}": pack the site again`);
   }
   return manifest as Manifest;
+}
+
+/** The columns of a row: the model's features, and those that only split the rows. */
+export function columnsOf({ features, segments = [] }: Manifest): Feature[] {
+  const names = new Set(features.map(({ name }) => name));
+  return [...features, ...segments.filter(({ name }) => !names.has(name))];
 }
 
 export interface Simd {

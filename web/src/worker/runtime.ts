@@ -12,16 +12,19 @@ export interface Edge {
   predict(rows: string): string;
   predict_csv(text: string): string;
   drift(): string;
+  count(counter: string, by: number): void;
+  observe(measured: string): void;
   pending(): number;
+  empty(): boolean;
   peek_window(report: string): string | null | undefined;
   take_window(report: string): string | null | undefined;
 }
 
-/** Python's side of the door: `get(path)` gives a buffer, which becomes `bytes` in one copy. */
+/** Python's side of the door: `get(path)` gives a buffer, which becomes `bytes` in one copy; `memory()` gives megabytes. */
 const MAKE_EDGE = `
-def make(manifest, get):
+def make(manifest, get, memory):
     from strandline.bundle.edge import Edge
-    return Edge(manifest, lambda path: get(path).to_bytes())
+    return Edge(manifest, lambda path: get(path).to_bytes(), memory=memory)
 make
 `;
 
@@ -100,14 +103,21 @@ export async function makeEdge(
   for (const path of modelFiles(manifest)) held.set(path, await files.get(path));
   const make = python.runPython(MAKE_EDGE);
   try {
-    return make(manifestText, (path: string) => {
+    const get = (path: string): Uint8Array => {
       const bytes = held.get(path);
       if (bytes === undefined) throw new Error(`the model reads ${path}, which manifest.json does not name`);
       return bytes;
-    }) as Edge;
+    };
+    return make(manifestText, get, () => megabytes(python)) as Edge;
   } finally {
     make.destroy();
   }
+}
+
+/** What the runtime's WebAssembly memory holds; it never shrinks. */
+function megabytes(python: PyodideInterface): number {
+  const { HEAPU8 } = (python as unknown as { _module: { HEAPU8: Uint8Array } })._module;
+  return HEAPU8.byteLength / 2 ** 20;
 }
 
 /** Makes the first prediction fast. A model that refuses the form's defaults is as good as any other: it only stays cold. */

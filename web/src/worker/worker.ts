@@ -55,6 +55,8 @@ const handlers: Handlers = {
   predict: (rows) => watched((edge) => JSON.parse(edge.predict(JSON.stringify(rows)))),
   predictCsv: (text) => watched((edge) => JSON.parse(edge.predict_csv(text))),
   run: async (feeds) => model().tensors.run(feeds),
+  count: (counter, by) => watched((edge) => edge.count(counter, by)),
+  observe: async (measured) => model().edge.observe(JSON.stringify(measured)),
   drift: async () => JSON.parse(model().edge.drift()),
   flush: async () => {
     await model().outbox.flush();
