@@ -26,7 +26,9 @@ Key = tuple[str, str]
 SEPARATOR = "\x1f"
 """between column, part and feature in the key of a segment's tally; no name has it"""
 COUNTERS = SEPARATOR + "counters"
-"""the key of the counters"""
+QUALITY = SEPARATOR + "quality"
+WHOLE = {COUNTERS: "counters", QUALITY: "quality"}
+"""keys of what a profile holds beside its features, and the members that they are"""
 
 
 class ProfileError(ValueError):
@@ -71,8 +73,8 @@ def profile_of(reference: Reference, texts: Iterable[tuple[str, str]]) -> Profil
     }
     for key, text in texts:
         value = msgspec.json.decode(text)
-        if key == COUNTERS:
-            wire["counters"] = value
+        if key in WHOLE:
+            wire[WHOLE[key]] = value
         elif SEPARATOR in key:
             column, part, name = key.split(SEPARATOR)
             parts = wire.setdefault("segments", {}).setdefault(
@@ -91,14 +93,13 @@ def texts_of(profile: Profile) -> dict[str, str]:
     for column, parts in wire.get("segments", {}).items():
         for i, part in enumerate(parts):
             values |= {SEPARATOR.join((column, str(i), name)): one for name, one in part.items()}
-    if "counters" in wire:
-        values[COUNTERS] = wire["counters"]
+    values |= {key: wire[member] for key, member in WHOLE.items() if member in wire}
     return {key: msgspec.json.encode(value).decode() for key, value in values.items()}
 
 
 def _feature_of(key: str) -> str:
-    """The feature whose tally a key names, or the counters' own key."""
-    return key if key == COUNTERS else key.rpartition(SEPARATOR)[2]
+    """The feature whose tally a key names, or the own key of counters and quality."""
+    return key if key in WHOLE else key.rpartition(SEPARATOR)[2]
 
 
 class Catalogue:
@@ -167,6 +168,8 @@ class Catalogue:
             raise ProfileError(f"profile: more than {MAX_ROWS} rows in one report")
         if max(profile.counters.values(), default=0) > MAX_ROWS:
             raise ProfileError(f"profile: a counter goes up by more than {MAX_ROWS} in one report")
+        if profile.quality is not None and profile.quality.most_rows > MAX_ROWS:
+            raise ProfileError(f"profile: more than {MAX_ROWS} labels in one report")
         return Checked(entry.model.id, profile, profile.rows)
 
     def merge(

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from strandline.drift.columns import as_columns, length, taken
+from strandline.drift.quality import Quality
+from strandline.drift.quality import wire as quality_wire
+from strandline.drift.quality.ledger import Ledger
 from strandline.drift.reference import Reference
 from strandline.drift.segments import Segment, Segmentation, check_sums
 from strandline.drift.tally import MOST_ROWS, Tally, WireError
@@ -42,7 +45,7 @@ class Profile:
     True
     """
 
-    __slots__ = ("_counted", "_counters", "_waiting", "reference")
+    __slots__ = ("_counted", "_counters", "_ledger", "_waiting", "reference")
 
     def __init__(self, reference: Reference, tallies: Mapping[str, Tally] | None = None) -> None:
         self.reference = reference
@@ -51,6 +54,7 @@ class Profile:
         }
         self._waiting: dict[Key, list[Any]] = {}
         self._counters: dict[str, int] = {}
+        self._ledger = None if reference.quality is None else Ledger(reference.quality.task)
 
     @staticmethod
     def from_rows(table: Any, reference: Reference) -> Profile:
@@ -86,6 +90,7 @@ class Profile:
             raise ValueError(f"the reference has no feature {', '.join(map(repr, unknown))}")
         pieces = [(None, columns), *self._parts(columns)]
         if all(type(column) is list and len(column) < FEW_CELLS for column in columns.values()):
+            self._see(columns)
             for part, piece in pieces:
                 self._wait(part, piece)
             return
@@ -95,8 +100,29 @@ class Profile:
             for name, column in piece.items()
             for feature in self.reference.described_by(name)
         ]
+        self._see(columns)
         for key, tally in seen:
             self._add(key, tally)
+
+    def _see(self, columns: Mapping[str, Any]) -> None:
+        if self._ledger is not None:
+            self._ledger.see(columns)
+
+    def label(self, columns: Mapping[str, Any]) -> None:
+        """Count labels in, each beside the prediction that was counted before, maybe in another
+        profile: columns by the names of the reference's quality. Raises `ValueError` when one of
+        them is absent, or the reference has no quality.
+        """
+        if self._ledger is None:
+            raise ValueError(
+                "the reference was frozen without labels: there is no quality to count"
+            )
+        self._ledger.judge(columns)
+
+    @property
+    def quality(self) -> Quality | None:
+        """Predictions and labels, counted; `None` when the reference was frozen without labels."""
+        return None if self._ledger is None else self._ledger.quality
 
     def count(self, counter: str, by: int = 1) -> None:
         """Add to one of the reference's counters. Raises `ValueError` for another name, or for less
@@ -216,6 +242,8 @@ class Profile:
             self._add(key, tally)
         for name, count in other._counters.items():
             self._counters[name] = self._counters.get(name, 0) + count
+        if self._ledger is not None and other.quality is not None:
+            self._ledger.add(other.quality)
         return self
 
     @staticmethod
@@ -253,6 +281,9 @@ class Profile:
         segments = {column: parts for column, parts in segments.items() if any(parts)}
         if segments:
             wire["segments"] = segments
+        quality = {} if self.quality is None else quality_wire.to_wire(self.quality)
+        if quality:
+            wire["quality"] = quality
         return wire
 
     def _part_to_wire(self, part: Segment | None) -> dict[str, Any]:
@@ -279,6 +310,12 @@ class Profile:
             raise WireError("$.reference: the profile was made with another reference")
         profile = Profile(reference, _read_tallies(wire["features"], reference, "$.features"))
         profile._counters = _read_counters(wire.get("counters", {}), reference)
+        if "quality" in wire:
+            if profile._ledger is None:
+                raise WireError("$.quality: the reference was frozen without labels")
+            profile._ledger.add(
+                quality_wire.from_wire(profile._ledger.task, wire["quality"], "$.quality")
+            )
         segments = wire.get("segments", {})
         if not isinstance(segments, Mapping):
             raise WireError("$.segments: must be an object")
@@ -303,7 +340,7 @@ class Profile:
 
 
 def _check_members(wire: Any) -> None:
-    needed, known = {"schema", "reference", "features"}, {"counters", "segments"}
+    needed, known = {"schema", "reference", "features"}, {"counters", "quality", "segments"}
     if not isinstance(wire, Mapping) or not needed <= set(wire) <= needed | known:
         raise WireError(
             f"$: a profile has exactly schema, reference and features, and may have "

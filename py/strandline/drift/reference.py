@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from strandline.drift import bins, features, wire
 from strandline.drift.columns import Column, as_columns, infer_kind, length
 from strandline.drift.features import ColumnKind, Feature, NumericFeature, Role
+from strandline.drift.quality import Quality
+from strandline.drift.quality import wire as quality_wire
+from strandline.drift.quality.ledger import prediction_columns
 from strandline.drift.segments import MOST_PARTS, Segmentation, check_sums
 from strandline.drift.tally import NumericTally, Tally, WireError, zeros
 
@@ -54,6 +57,8 @@ class Reference:
     counters: tuple[str, ...] = ()
     """names of whole numbers that the application counts itself, such as conversions"""
     segmentations: tuple[Segmentation, ...] = ()
+    quality: Quality | None = None
+    """how good the predictions of the reference's rows were"""
 
     @staticmethod
     def from_columns(
@@ -69,6 +74,7 @@ class Reference:
         segments: Sequence[str] = (),
         max_segments: int = 10,
         features: Sequence[str] | None = None,
+        quality: Quality | None = None,
     ) -> Reference:
         """Freeze a table: a mapping of columns, a list of dicts, or a pandas, polars or pyarrow
         table.
@@ -97,7 +103,11 @@ class Reference:
         max_segments
             Values of a segmentation; rarer ones are one segment of others.
         features
-            Which columns are watched; `None`: all. A segment's column need not be.
+            Which columns are watched; `None`: all, without the labels of `quality`. A segment's
+            column need not be.
+        quality
+            The quality of these rows' predictions (`Quality.from_table`): profiles then take labels,
+            and estimate performance until these come.
 
         Raises
         ------
@@ -106,6 +116,8 @@ class Reference:
             there.
         """
         columns = as_columns(table)
+        if quality is not None and features is None:
+            features = [name for name in columns if name != quality.task.target]
         draft = Reference._draft(
             columns,
             features,
@@ -131,7 +143,7 @@ class Reference:
 
         held = Profile(draft)
         held.update({name: column for name, column in columns.items() if draft.reads(name)})
-        return draft.holding(held)
+        return replace(draft.holding(held), quality=quality)
 
     @staticmethod
     def _draft(
@@ -212,7 +224,12 @@ class Reference:
 
     def reads(self, column: str) -> bool:
         """Whether a column is of any use."""
-        return column in self._by_column or any(column == one.column for one in self.segmentations)
+        if column in self._by_column or any(column == one.column for one in self.segmentations):
+            return True
+        if self.quality is None:
+            return False
+        task = self.quality.task
+        return column == task.target or column in prediction_columns(task)
 
     def segmentation(self, column: str) -> Segmentation:
         """The segmentation by a column. Raises `KeyError`."""
@@ -248,6 +265,11 @@ class Reference:
             document["counters"] = list(self.counters)
         if self.segmentations:
             document["segments"] = [one.to_json() for one in self.segmentations]
+        if self.quality is not None:
+            document["quality"] = {
+                "task": quality_wire.task_to_wire(self.quality.task),
+                "held": quality_wire.to_wire(self.quality),
+            }
         return wire.canonical(document)
 
     def to_json(self) -> str:
@@ -287,7 +309,11 @@ class Reference:
         twice = _twice([one.column for one in segmentations])
         if twice:
             raise WireError(f"$.segments: {', '.join(map(repr, twice))} is there twice")
-        return replace(reference, segmentations=segmentations)
+        quality = None
+        if "quality" in document:
+            task = quality_wire.task_from_wire(document["quality"]["task"], "$.quality.task")
+            quality = quality_wire.from_wire(task, document["quality"]["held"], "$.quality.held")
+        return replace(reference, segmentations=segmentations, quality=quality)
 
 
 def _segmentation_from_json(

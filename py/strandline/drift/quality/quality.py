@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from strandline.drift import columns
@@ -91,6 +91,8 @@ class Quality:
             return Quality.count(regression_task(target), target, prediction)
         if task not in ("binary", "multiclass"):
             raise ValueError(f"a task is binary, multiclass or regression, not {task!r}")
+        if not 2 <= score_bins <= 400:
+            raise ValueError("score_bins must be 2 to 400")
         if prediction is None and scores is None:
             raise ValueError(f"a {task} task needs predictions or scores")
         frozen = class_task(
@@ -104,6 +106,38 @@ class Quality:
         )
         labelled = Quality.count(frozen, target, prediction, scores)
         return labelled + Quality.unlabelled(frozen, prediction, scores)
+
+    @staticmethod
+    def from_table(
+        table: Any,
+        task: Kind,
+        target: str,
+        prediction: str | None = None,
+        scores: str | Mapping[str, str] | Sequence[str] | None = None,
+        **options: Any,
+    ) -> Quality:
+        """As `from_columns`, of a table's columns by name; the task remembers the names, so that a
+        profile can pick them out (see `Reference.from_columns`).
+        """
+        cells = columns.as_columns(table)
+        by_class = scores if isinstance(scores, Mapping) else None
+        listed = [scores] if isinstance(scores, str) else list(scores or ())
+        if by_class is not None:
+            listed = list(by_class.values())
+        wanted = [target, *([prediction] if prediction else []), *listed]
+        absent = [name for name in wanted if name not in cells]
+        if absent:
+            raise ValueError(f"the table has no column {', '.join(map(repr, absent))}")
+        found: Any = [cells[name] for name in listed] or None
+        if by_class is not None:
+            found = {klass: cells[name] for klass, name in by_class.items()}
+        predicted = None if prediction is None else cells[prediction]
+        quality = Quality.from_columns(task, cells[target], predicted, found, **options)
+        named = replace(quality.task, target=target, prediction=prediction)
+        if not isinstance(named, RegressionTask):
+            names: Any = named.in_order(by_class or listed)
+            named = replace(named, scores=tuple(map(str, names)))
+        return replace(quality, task=named)
 
     @staticmethod
     def empty(task: Task) -> Quality:
@@ -149,6 +183,16 @@ class Quality:
     def n(self) -> int:
         """Rows with a label and a prediction."""
         return self.tally.n
+
+    @property
+    def seen(self) -> int:
+        """Predictions counted for `estimate`."""
+        return sum(self.predictions[0]) if self.predictions else 0
+
+    @property
+    def most_rows(self) -> int:
+        """The largest number of rows that any part of it rests on."""
+        return max(self.n, self.seen)
 
     def __add__(self, other: Quality) -> Quality:
         if not isinstance(other, Quality):
