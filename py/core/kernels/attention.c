@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-enum { QUERIES = 2 * MR };
+enum { QUERIES = MR };
 
 /* M (queries), S (keys), D, DV, strides in elements: Q's row, K's key and feature, V's row, Y's
  * row, the mask's row and column; scale; keys that the first query sees (each next one sees one
