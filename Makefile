@@ -8,7 +8,7 @@ export ORT_DISABLE_TELEMETRY := 1
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help environment setup native assets wasm demo test test-all lint format bench wheel lock clean
+.PHONY: help environment setup native assets wasm demo test test-all sanitize lint format bench wheel lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,9 +36,12 @@ test: lint native assets ## lint, then every test but the slow ones
 	@cd web && npm test --silent
 	@$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
-test-all: lint native assets wasm ## lint, then every test
+test-all: lint native assets wasm sanitize ## lint, then every test
 	@cd web && npm test --silent
 	@$(PYTEST) $(PYTEST_ARGS)
+
+sanitize: native ## test the core with every access and every arithmetic step checked
+	@$(VENV)/python build/sanitize.py
 
 lint: environment ## ruff, mypy --strict, clang-format, tsc --strict
 	@$(VENV)/ruff check --quiet .

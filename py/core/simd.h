@@ -19,6 +19,8 @@
 
 typedef float vf __attribute__((vector_size(4 * VF)));
 typedef int32_t vi __attribute__((vector_size(4 * VF)));
+typedef uint32_t vu
+    __attribute__((vector_size(4 * VF))); /* for arithmetic on bits, which may wrap */
 typedef float vf_unaligned __attribute__((vector_size(4 * VF), aligned(4), may_alias));
 typedef int32_t vi_unaligned __attribute__((vector_size(4 * VF), aligned(4), may_alias));
 

@@ -65,7 +65,7 @@ SL_INLINE vf vf_log_reduced(vf f, vf e) {
 SL_INLINE vf vf_log(vf x) {
     vi tiny = x < vf_set(0x1p-126f);
     vf v = vf_where(tiny, x * 0x1p25f, x);
-    vi bits = (vi)v - 0x3f3504f3; /* the bits of sqrt(1/2) */
+    vi bits = (vi)((vu)v - 0x3f3504f3u); /* the bits of sqrt(1/2) */
     vf e = __builtin_convertvector((bits >> 23) - (tiny & 25), vf);
     vf m = (vf)((bits & 0x7fffff) + 0x3f3504f3);
     vf y = vf_log_reduced(m - 1.0f, e);
