@@ -74,6 +74,8 @@ def test_pack_says_what_it_made(site: Path, capsys: pytest.CaptureFixture[str]) 
         ("collect --site .", "is not a packed site"),
         ("report --db sqlite:///none.db", "there is no database"),
         ("check reference.csv none.csv", "there is no file none.csv"),
+        ("diagnose reference.csv moved.csv", "at least two windows"),
+        ("diagnose moved.csv --every day", "name it with --by"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
@@ -161,6 +163,21 @@ def served(site: Path) -> Iterator[processes.Server]:
     command = [sys.executable, "-m", "strandline", "serve", "site", "--port", str(port)]
     with processes.Server("strandline serve", command, port, site.parent / "log", "/healthz") as it:
         yield it
+
+
+def test_diagnose_says_what_happened(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("diagnose reference.csv reference.csv reference.csv") == 0
+    assert "no drift in 2 windows" in capsys.readouterr().out
+    line = (
+        "diagnose reference.csv reference.csv moved.csv moved.csv moved.csv -o out.md -o out.json"
+    )
+    assert run(line) == 1
+    out = capsys.readouterr().out.splitlines()
+    assert "a: data drift" in out[1]
+    assert "alarm at" in out[1]
+    assert out[2].startswith("  b: no drift")
+    assert json.loads(Path("out.json").read_text())["model"]["sentence"] == out[0]
+    assert Path("out.md").read_text().startswith("# reference.csv")
 
 
 def test_serve_answers_and_stops(served: processes.Server) -> None:

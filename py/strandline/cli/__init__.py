@@ -1,6 +1,6 @@
 """The `strandline` command.
 
-Exit codes: 0 fine, 1 drift found (`check`), 2 bad input, with one line that says what to do.
+Exit codes: 0 fine, 1 drift found (`check`, `diagnose`), 2 bad input, with one line that says what to do.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from strandline import __version__
-from strandline.cli import packing, watching
+from strandline.cli import diagnosing, packing, watching
 from strandline.cli.arguments import Command, fail
 
 AddArguments = Callable[[argparse.ArgumentParser], None]
@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
         description="Ship an ONNX model to the browser; it predicts there, and tells you when the "
         "data drift.",
         epilog="`strandline COMMAND --help` explains a command and gives examples. "
-        "Exit codes: 0 fine, 1 drift found (check), 2 bad input.",
+        "Exit codes: 0 fine, 1 drift found (check, diagnose), 2 bad input.",
     )
     top.add_argument("--version", action="version", version=f"strandline {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -106,6 +106,13 @@ _COMMANDS: tuple[tuple[str, Command, AddArguments, str, str], ...] = (
         watching.check_arguments,
         "compare two files of rows",
         watching.CHECK_EXAMPLES,
+    ),
+    (
+        "diagnose",
+        diagnosing.diagnose,
+        diagnosing.diagnose_arguments,
+        "say what happened over a series of windows, from files of rows",
+        diagnosing.DIAGNOSE_EXAMPLES,
     ),
 )
 

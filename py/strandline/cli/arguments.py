@@ -54,6 +54,14 @@ def report_path(text: str) -> Path:
     return path
 
 
+def series_path(text: str) -> Path:
+    """A file that a report of a series can be written to."""
+    path = Path(text)
+    if path.suffix not in (".html", ".json", ".md"):
+        raise argparse.ArgumentTypeError(f"{text} must end in .html, .json or .md")
+    return path
+
+
 def port_number(text: str) -> int:
     """A TCP port; 0 stands for a free one."""
     value = int(text)

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from strandline.drift.diagnosis.diagnosis import KINDS, PATTERNS, Diagnosis, DriftKind, Pattern
-from strandline.drift.diagnosis.procedure import diagnose
+from strandline.drift.diagnosis.procedure import Found, diagnose, examine
 
-__all__ = ["KINDS", "PATTERNS", "Diagnosis", "DriftKind", "Pattern", "diagnose"]
+__all__ = ["KINDS", "PATTERNS", "Diagnosis", "DriftKind", "Found", "Pattern", "diagnose", "examine"]

@@ -4,8 +4,9 @@
    reference's range, and the p-value holds over all windows too (Benjamini-Hochberg).
 2. The windows' scores (`Course.scores`) are fitted by five curves (`shapes`): the pattern in time.
    A curve that changes little beside its distance from the reference counts as a constant.
-3. No window differs, or a constant fits best and neither all rows together nor
-   most windows show drift: no drift.
+3. No window differs, nor do all rows together: no drift. The curve's changed windows must differ
+   themselves, or all rows together; else the windows that differ are taken alone: one stretch of
+   them is a temporary change (or one that lasts), several are no pattern and no drift.
 4. The changed windows together break a rule of `faults`: a pipeline fault.
 5. The windows differ from the first one on: a domain shift. Otherwise data drift.
 6. The model's quality fell, by the same curves, and no drifting input moves with it: concept drift.
@@ -35,6 +36,10 @@ FROM_THE_START: Final = 0.8
 """share of the windows before a step that differ already: a domain shift"""
 LEAST_CHANGE: Final = 0.3
 """of the fitted scores, as a share of the largest: less is a constant difference"""
+LEAST_AGREEMENT: Final = 0.34
+"""share of the changed windows that differ by themselves, unless all rows together do"""
+ALONE: Final = 0.02
+"""part of alpha that a window must keep when it is the only one that differs"""
 LEAST_FALL: Final = 0.02
 """of quality, as a share of its level: less is no concept drift"""
 LEAST_EVIDENCE: Final = 10.0
@@ -53,7 +58,7 @@ _URGENT: Final[tuple[DriftKind, ...]] = ("pipeline fault", "data drift", "domain
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class Found:
     """A feature's diagnosis, and what the model's is made of."""
 
     diagnosis: Diagnosis
@@ -79,6 +84,8 @@ def diagnose(
 ) -> tuple[Diagnosis, ...]:
     """What happened over a series of windows: first of the model as a whole, then feature by
     feature (without system features), in the reference's order.
+
+    See `docs/diagnosis.md` for the decisions, their thresholds, and how often they are right.
 
     Parameters
     ----------
@@ -112,6 +119,29 @@ def diagnose(
     data drift instantaneous window 9
     data drift instantaneous window 9
     """
+    whole, found = examine(
+        reference,
+        profiles,
+        names=names,
+        drifts=drifts,
+        quality=quality,
+        model=model,
+        alpha=alpha,
+    )
+    return (whole, *(one.diagnosis for one in found))
+
+
+def examine(
+    reference: Reference,
+    profiles: Sequence[Profile],
+    *,
+    names: Sequence[str] | None = None,
+    drifts: Sequence[tuple[FeatureDrift, ...]] | None = None,
+    quality: Sequence[float | None] | None = None,
+    model: str = "model",
+    alpha: float = 0.05,
+) -> tuple[Diagnosis, tuple[Found, ...]]:
+    """As `diagnose`, with what it was seen in."""
     labels = [f"window {i + 1}" for i in range(len(profiles))] if names is None else list(names)
     for other in (labels, drifts, quality):
         if other is not None and len(other) != len(profiles):
@@ -125,35 +155,45 @@ def diagnose(
         if feature.role != "system"
     ]
     whole = _model(model, found, labels, quality or [None] * len(labels))
-    return (whole, *(one.diagnosis for one in found))
+    return whole, tuple(found)
 
 
 def _feature(
     drifts: Sequence[FeatureDrift], total: FeatureDrift, labels: Sequence[str], alpha: float
-) -> _Found:
+) -> Found:
     seen = [i for i, one in enumerate(drifts) if one.verdict != "no data"]
     none = Diagnosis(total.name, "no drift", "none", len(seen))
     if not seen:
-        return _Found(none)
-    differs = _differs(total.feature, [drifts[i] for i in seen], alpha)
+        return Found(none)
+    p_values = _differing(total.feature, [drifts[i] for i in seen], alpha)
+    differs = tuple(p is not None for p in p_values)
     course = Course(total.feature, tuple(seen), tuple(drifts[i].current for i in seen), differs)
     together = total.verdict == "drift"
     if not any(differs) and not together:
-        return _Found(none, course)
+        return Found(none, course)
     ranked = shapes(course.scores, course.weights, course.noise)
     best = ranked[0]
     if max(best.fitted) - min(best.fitted) < LEAST_CHANGE * max(map(abs, best.fitted)):
         best = next(shape for shape in ranked if shape.curve == "constant")
-    if best.curve == "constant" and not together and _share(differs) < FROM_THE_START:
-        alone = sum(differs)
-        remark = f"{alone} of {len(seen)} windows differ, but follow no pattern"
-        return _Found(replace(none, evidence=(remark,)), course)
-    return _Found(_drifted(course, best, _margin(ranked, best), labels), course)
+    pattern, changed = _pattern(course, best)
+    if not together and _share([differs[t] for t in changed]) < LEAST_AGREEMENT:
+        # The curve follows changes too small to count: look at the windows that differ alone.
+        there = [t for t, d in enumerate(differs) if d]
+        weak = len(there) == 1 and min(p for p in p_values if p is not None) > ALONE * alpha
+        if weak or len(there) <= there[-1] - there[0]:
+            remark = f"{len(there)} of {len(seen)} windows differ, but follow no pattern"
+            return Found(replace(none, evidence=(remark,)), course)
+        lasts = there[-1] == len(seen) - 1
+        pattern, changed = ("instantaneous" if lasts else "temporary"), there
+        best = replace(best, onset=there[0], end=None, period=None)
+    return Found(_drifted(course, best, pattern, changed, _margin(ranked, best), labels), course)
 
 
-def _differs(feature: Feature, drifts: Sequence[FeatureDrift], alpha: float) -> tuple[bool, ...]:
-    """Which windows differ, whatever window or test it is: of the distribution, of the missing
-    share, or of what lies far beyond the reference's range (which a distance may overlook).
+def _differing(
+    feature: Feature, drifts: Sequence[FeatureDrift], alpha: float
+) -> list[float | None]:
+    """By window the p-value, adjusted for all windows, where it differs: in its distribution, its
+    missing share, or by what lies far beyond the reference's range (which a distance may overlook).
     """
     beyond = [sum(faults.far_beyond(feature, one.current)) for one in drifts]
     outliers = [
@@ -162,17 +202,22 @@ def _differs(feature: Feature, drifts: Sequence[FeatureDrift], alpha: float) -> 
     ]
     usual = [one.p_value if one.p_value is not None else 1.0 for one in drifts]
     both = benjamini_hochberg([*usual, *outliers])
-    return tuple(
-        (one.verdict == "drift" and p <= alpha)
-        or (b >= faults.LEAST_BEYOND * one.current.n and q <= alpha)
-        for one, b, p, q in zip(
-            drifts, beyond, both[: len(drifts)], both[len(drifts) :], strict=True
-        )
-    )
+    found: list[float | None] = []
+    for one, b, p, q in zip(drifts, beyond, both[: len(drifts)], both[len(drifts) :], strict=True):
+        moved = one.verdict == "drift" and p <= alpha
+        strayed = b >= faults.LEAST_BEYOND * one.current.n and q <= alpha
+        found.append(min(p, q) if moved or strayed else None)
+    return found
 
 
-def _drifted(course: Course, shape: Shape, margin: float, labels: Sequence[str]) -> Diagnosis:
-    pattern, changed = _pattern(course, shape)
+def _drifted(
+    course: Course,
+    shape: Shape,
+    pattern: Pattern,
+    changed: Sequence[int],
+    margin: float,
+    labels: Sequence[str],
+) -> Diagnosis:
     windows = [course.tallies[t] for t in changed]
     together = faults.joined(windows)
     fault = faults.find(course.feature, together, windows)
@@ -234,7 +279,7 @@ def _pattern(course: Course, shape: Shape) -> tuple[Pattern, list[int]]:
 
 
 def _model(
-    name: str, found: Sequence[_Found], labels: Sequence[str], quality: Sequence[float | None]
+    name: str, found: Sequence[Found], labels: Sequence[str], quality: Sequence[float | None]
 ) -> Diagnosis:
     windows = max((one.diagnosis.windows for one in found), default=0)
     drifting = [one for one in found if one.diagnosis.kind != "no drift"]
@@ -261,7 +306,7 @@ def _fall(
     name: str,
     labels: Sequence[str],
     quality: Sequence[float | None],
-    inputs: Sequence[_Found],
+    inputs: Sequence[Found],
 ) -> Diagnosis | None:
     """Concept drift, or data drift with a loss of quality; `None` while quality holds."""
     known = [(i, q) for i, q in enumerate(quality) if q is not None]
@@ -313,7 +358,7 @@ def _falls(shape: Shape) -> bool:
     return shape.curve == "cycle" or changed < first
 
 
-def _moves(one: _Found, at: Sequence[int], shape: Shape) -> bool:
+def _moves(one: Found, at: Sequence[int], shape: Shape) -> bool:
     assert one.course is not None
     scores = dict(zip(one.course.windows, one.course.scores, strict=True))
     pairs = [(scores[i], y) for i, y in zip(at, shape.fitted, strict=True) if i in scores]

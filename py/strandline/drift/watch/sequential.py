@@ -170,7 +170,7 @@ class SequentialTest:
             return NotImplemented
         if (self.cells, self.alpha, self.tests) != (other.cells, other.alpha, other.tests):
             raise ValueError("the tests are of different references or levels")
-        total = self._copy()
+        total = self.copy()
         total.looks = max(self.looks, other.looks)
         mine, theirs = dict(self._starts), dict(other._starts)
         blank = [0.0] * (len(self.cells.values) + 3)
@@ -191,7 +191,8 @@ class SequentialTest:
             total._look()
         return total
 
-    def _copy(self) -> SequentialTest:
+    def copy(self) -> SequentialTest:
+        """One that goes on by itself."""
         copy = object.__new__(SequentialTest)
         copy.__dict__ = dict(self.__dict__)
         return copy
