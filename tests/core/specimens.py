@@ -90,6 +90,38 @@ def _attention() -> Specimen:
     return Specimen((_f(3, 8), _f(5, 8), _f(5, 4), _f(3, 5)), (_empty("f", 3, 4), scratch), params)
 
 
+def _int8(conv: bool) -> Specimen:
+    """u8 by i8 to u8: [3, 7] by [7, 5], or two groups of channels under a kernel of 3 by 3."""
+    n, k, groups = (2, 18, 2) if conv else (5, 7, 1)
+    panel = -(-n // core.panel_width()) * core.panel_width()
+    packed = np.zeros(groups * panel * (-(-k // 4) * 8 + 4), np.uint8)
+    shared = (2, 0, 1, 0, 0, 255, 0, 0.0, 0.0, 1, 1)
+    x = np.arange(2 * 4 * 5 * 5 if conv else 21, dtype=np.uint8)
+    zero, scale = np.ones(1, np.uint8), _f(1)
+    inputs = (
+        x,
+        packed,
+        zero,
+        zero.view(np.int8),
+        scale,
+        scale,
+        np.ones(groups * n, np.int32),
+        zero,
+    )
+    scratch = _empty("i", 48 * (-(-k // 2) + 1) + -(-k // 4))
+    if conv:
+        size = (2, 4, 4, 2, *_window((5, 5), (3, 3)))
+        return Specimen(inputs, (_empty("B", 2, 4, 3, 3), scratch), (*shared, *size))
+    return Specimen(inputs, (_empty("B", 3, 5), scratch), (*shared, 3, 5, 7, 7, 0))
+
+
+def _linear(op: str) -> Specimen:
+    whole = np.arange(24, dtype=np.uint8)
+    operands = (whole if op.startswith("d") else _f(24), _f(3), np.ones(3, np.uint8))
+    out = _empty("f" if op.startswith("d") else "B", 24)
+    return Specimen(operands, (out,), (ord("B"), 2, 3, 4))
+
+
 def _conv(depthwise: bool) -> Specimen:
     groups = 4 if depthwise else 2
     weights = _f(4, 9) if depthwise else _f(2, 12 + 2, 2 * 9)
@@ -188,6 +220,16 @@ _MAKERS: dict[str, Callable[[], Specimen]] = {
         (_f(2, 6, 5), _f(6), _f(6)), (_empty("f", 2, 6, 5),), (2, 2, 3, 5, 1e-5)
     ),
     "attention_f32": _attention,
+    "pack_b_i8": lambda: Specimen(
+        (np.arange(40, dtype=np.uint8),), (_empty("B", 2 * 32 * 12),), (4, 5, 2, 5, 1, 20, 1)
+    ),
+    "gemm_i8": lambda: _int8(False),
+    "conv2d_i8": lambda: _int8(True),
+    "quantize_linear_f32": lambda: _linear("quantize"),
+    "dequantize_linear_f32": lambda: _linear("dequantize"),
+    "dynamic_quantize_u8": lambda: Specimen(
+        (_f(24),), (_empty("B", 24), _empty("f", 1), _empty("B", 1)), (24,)
+    ),
     "forest_f32": lambda: _forest(False),
     "forest_f64": lambda: _forest(True),
     "look_up": lambda: Specimen((_i(5, 7, 1), _i(1, 5), _f(3)), (_empty("f", 3),), (Q, 2, 3, 4)),

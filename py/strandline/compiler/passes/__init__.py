@@ -10,6 +10,7 @@ from strandline.compiler.passes.dead import remove_dead
 from strandline.compiler.passes.fold import fold_constants
 from strandline.compiler.passes.fuse import fuse_activation, fuse_bias
 from strandline.compiler.passes.norm import compose_norm, fuse_sum_norm
+from strandline.compiler.passes.quantized import fuse_quantized
 from strandline.compiler.store import Store
 from strandline.onnx.graph import Graph
 
@@ -21,6 +22,7 @@ __all__ = [
     "fuse_activation",
     "fuse_attention",
     "fuse_bias",
+    "fuse_quantized",
     "fuse_sum_norm",
     "optimise",
     "remove_dead",
@@ -32,7 +34,9 @@ def optimise(graph: Graph, store: Store) -> Graph:
     """All passes, in the order in which they feed each other."""
     graph = remove_dead(graph)
     graph = remove_identities(graph)
-    graph = fold_constants(graph, store)
+    graph = fold_constants(graph, store, keep=("DequantizeLinear",))
+    graph = remove_identities(fuse_quantized(graph, store))
+    graph = fold_constants(remove_dead(graph), store)
     graph = fold_affine(graph, store)
     graph = compose_norm(graph)
     graph = compose_activations(graph)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from strandline.compiler.evaluate import evaluate, foldable
@@ -10,13 +11,15 @@ from strandline.onnx.graph import Graph, Node
 from strandline.ops.registry import find
 
 
-def fold_constants(graph: Graph, store: Store) -> Graph:
-    """Compute every node whose inputs are all constant, once and for all."""
+def fold_constants(graph: Graph, store: Store, keep: Collection[str] = ()) -> Graph:
+    """Compute every node whose inputs are all constant, once and for all; not those of the operators
+    `keep`."""
     constants = dict(graph.constants)
     kept: list[Node] = []
     for node in graph.nodes:
         made = None
-        if foldable(node) and all(name in constants or not name for name in node.inputs):
+        wanted = node.op not in keep and foldable(node)
+        if wanted and all(name in constants or not name for name in node.inputs):
             values = [constants[name] if name else None for name in node.inputs]
             opset = graph.opsets.get(node.domain, 1)
             made = evaluate(node, find(node, graph.opsets), values, opset, store)

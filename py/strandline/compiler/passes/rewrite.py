@@ -75,12 +75,12 @@ class Arithmetic:
         self._opsets = opsets
         self._store = store
 
-    def __call__(self, op: str, *operands: Constant | None) -> Constant | None:
+    def __call__(self, op: str, *operands: Constant | None, **attrs: Any) -> Constant | None:
         """The result of `op` on constants; None when it cannot be computed here."""
         if any(operand is None for operand in operands):
             return None
         names = tuple(f"operand/{i}" for i in range(len(operands)))
-        node = Node(op, names, ("result",))
+        node = Node(op, names, ("result",), attrs)
         made = evaluate(
             node, find(node, self._opsets), operands, self._opsets.get("", 1), self._store
         )

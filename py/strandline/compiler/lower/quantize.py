@@ -1,0 +1,334 @@
+"""Quantized tensors: to and from float32, and products and convolutions of 8-bit integers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from strandline import core
+from strandline.compiler import quantized as q
+from strandline.compiler.lower.binary import pair
+from strandline.compiler.lower.layout import MAX_RANK, broadcast, code, merge, split
+from strandline.compiler.lower.linear import NONE, Activation, Matrix, activation_of
+from strandline.compiler.lower.registry import Lowering, lower
+from strandline.compiler.lower.window import _plane
+from strandline.onnx.graph import Node
+from strandline.onnx.types import DType, float32, int8, int16, int32, uint8, uint16
+from strandline.ops.conv import conv_window
+from strandline.ops.rules import axis_of, broadcast_shapes
+
+BLOCK_ROWS = 48
+"""Rows of A that gemm_i8 packs at a time."""
+_WHOLE, _REAL, _QUANTIZED = range(3)
+_BYTES = (int8, uint8)
+
+
+def _lines(low: Lowering, x: str, scale: str) -> tuple[int, int, int] | None:
+    """(before, along, after) the axis of the scales; None for scales per block."""
+    shape, scales = low.type(x).shape, low.type(scale).shape
+    if low.attrs["block_size"]:
+        return None
+    if math.prod(scales) == 1:
+        return 1, 1, low.type(x).size
+    axis = axis_of(low.attrs["axis"], len(shape)) if len(shape) else 0
+    return split(shape, axis) if scales == shape[axis : axis + 1] else None
+
+
+def _linear(node: Node, low: Lowering, op: str, x: str, whole: DType) -> bool:
+    scale = node.inputs[1]
+    zero = node.inputs[2] if len(node.inputs) > 2 else ""
+    lines = _lines(low, x, scale)
+    if lines is None or low.type(scale).dtype is not float32:
+        return False
+    if zero and (low.type(zero).dtype is not whole or low.type(zero).size != low.type(scale).size):
+        return False
+    low.emit(op, (x, scale, zero), node.outputs, code(whole), *lines)
+    return True
+
+
+@lower("QuantizeLinear")
+def quantize(node: Node, low: Lowering) -> bool:
+    whole = low.type(node.outputs[0]).dtype
+    fits = whole in (*_BYTES, int16, uint16) and low.type(node.inputs[0]).dtype is float32
+    if not fits or low.attrs["precision"] not in (0, 1):
+        return False
+    return _linear(node, low, "quantize_linear_f32", node.inputs[0], whole)
+
+
+@lower("DequantizeLinear")
+def dequantize(node: Node, low: Lowering) -> bool:
+    whole = low.type(node.inputs[0]).dtype
+    fits = whole in (*_BYTES, int16, uint16, int32)
+    if not fits or low.type(node.outputs[0]).dtype is not float32:
+        return False
+    return _linear(node, low, "dequantize_linear_f32", node.inputs[0], whole)
+
+
+@lower("DynamicQuantizeLinear")
+def dynamic_quantize(node: Node, low: Lowering) -> bool:
+    names = [
+        name or low.temp(dtype, shape)
+        for name, dtype, shape in zip(
+            (*node.outputs, "", "")[:3],
+            (uint8, float32, uint8),
+            (low.type(node.inputs[0]).shape, (), ()),
+            strict=True,
+        )
+    ]
+    low.emit("dynamic_quantize_u8", node.inputs, names, low.type(node.inputs[0]).size)
+    return True
+
+
+# --- products and convolutions --------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """What becomes of the exact sums; names "" where absent. `factor` is a_scale · scale per column."""
+
+    mode: int = _WHOLE
+    a_zero: str = ""
+    b_zero: str = ""
+    a_scale: str = ""
+    scale: str = ""
+    bias: str = ""
+    y_zero: str = ""
+    then: Activation = NONE
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.a_zero, self.b_zero, self.a_scale, self.scale, self.bias, self.y_zero
+
+
+def _shared(low: Lowering, f: Finish, a: str, b: str, y: str) -> tuple[int | float, ...] | None:
+    """The parameters that gemm_i8 and conv2d_i8 begin with; None when they cannot serve these."""
+    for name in (a, b, f.a_zero, f.b_zero, f.y_zero):
+        if name and low.type(name).dtype not in _BYTES:
+            return None
+    if f.a_zero and low.type(f.a_zero).size != 1:
+        return None
+    signed = [int(low.type(name).dtype is int8) for name in (a, b, y)]
+    least, most = (-128, 127) if signed[2] else (0, 255)
+    zero = 0
+    if f.y_zero and f.then.name != "none":
+        constant = low.value(f.y_zero)
+        if constant is None or f.then.name != "relu":
+            return None
+        zero = int(constant.flat()[0])
+    if f.mode == _QUANTIZED:
+        bounds = (zero if f.then.name == "relu" else least, most)
+        then = NONE
+    else:
+        bounds, then = (0, 0), f.then
+    counts = [low.type(name).size if name else 1 for name in (f.b_zero, f.scale)]
+    return (f.mode, *signed, *bounds, *then.params, *counts)
+
+
+def pack(low: Lowering, b: Matrix) -> str:
+    """`b` as gemm_i8 reads it: once per session when it is constant, else in every run."""
+    panel = core.panel_width()
+    columns = -(-b.columns // panel) * panel
+    size = b.count * columns * (-(-b.rows // 4) * 8 + 4)
+    signed = int(low.type(b.name).dtype is int8)
+    params = (b.rows, b.columns, b.count, b.row, b.column, b.step, signed)
+    constant = low.value(b.name)
+    if constant is None:
+        packed = low.temp(uint8, (size,))
+        low.emit("pack_b_i8", (b.name,), (packed,), *params)
+        return packed
+
+    def make() -> tuple[DType, tuple[int, ...], Any]:
+        result = core.Tensor("B", (size,))
+        core.call("pack_b_i8", (constant.data,), (result,), *params)
+        return uint8, (size,), result
+
+    return low.derived(("pack_b_i8", core.isa(), b.name, *params), make)
+
+
+def _scratch(low: Lowering, k: int, more: int = 0) -> str:
+    return low.temp(int32, (BLOCK_ROWS * (-(-k // 2) + 1) + more,))
+
+
+def gemm(
+    low: Lowering,
+    a: str,
+    b: Matrix,
+    y: str,
+    finish: Finish,
+    batch: Sequence[Sequence[int]] = ((), (), ()),
+    rows: int | None = None,
+) -> bool:
+    """Emit gemm_i8; `batch` is (dims, strides of A in elements, strides of B in matrices)."""
+    shared = _shared(low, finish, a, b.name, y)
+    if shared is None:
+        return False
+    m = low.type(y).size // b.columns if rows is None and b.columns else rows or 0
+    dims, sa, sb = batch
+    low.emit(
+        "gemm_i8",
+        (a, pack(low, b), *finish.names),
+        (y, _scratch(low, b.rows)),
+        *shared,
+        m,
+        b.columns,
+        b.rows,
+        b.rows,
+        len(dims),
+        *dims,
+        *sa,
+        *sb,
+    )
+    return True
+
+
+def _product(low: Lowering, a: str, b: str, y: str, finish: Finish) -> bool:
+    """MatMul's batching over 8-bit integers."""
+    left, right = low.type(a).shape, low.type(b).shape
+    if not left or not right:
+        return False
+    k, n = (right[0], 1) if len(right) == 1 else right[-2:]
+    if any(name and low.type(name).size not in (1, n) for name in (finish.b_zero, finish.scale)):
+        return False
+    if any(name and len(low.type(name).shape) > 1 for name in (finish.b_zero,)):
+        return False
+    if len(right) <= 2:
+        return gemm(low, a, Matrix(b, k, n, n, 1), y, finish)
+    m = 1 if len(left) == 1 else left[-2]
+    target = low.type(y).shape
+    outer = target[: len(target) - (1 if len(left) == 1 else 2)]
+    sa = [step * m * k for step in broadcast(left[:-2], outer)]
+    merged = merge(outer, sa, list(broadcast(right[:-2], outer)))
+    if len(merged[0]) > MAX_RANK - 3:
+        return False
+    stack = Matrix(b, k, n, n, 1, math.prod(right[:-2]), k * n)
+    return gemm(low, a, stack, y, finish, merged, m)
+
+
+def _conv(low: Lowering, x: str, w: str, y: str, finish: Finish) -> bool:
+    shape, weights = low.type(x).shape, low.type(w).shape
+    shared = _shared(low, finish, x, w, y)
+    if shared is None or len(shape) not in (3, 4):
+        return False
+    window = conv_window(shape, weights, low.attrs)
+    if min(window.begins) < 0 or min(window.ends) < 0:
+        return False
+    groups, filters, k = low.attrs["group"], weights[0], math.prod(weights[1:])
+    if any(
+        name and low.type(name).size not in (1, filters) for name in (finish.b_zero, finish.scale)
+    ):
+        return False
+    each = filters // groups
+    packed = pack(low, Matrix(w, k, each, 1, k, groups, each * k))
+    low.emit(
+        "conv2d_i8",
+        (x, packed, *finish.names),
+        (y, _scratch(low, k, -(-k // 4))),
+        *shared,
+        shape[0],
+        shape[1],
+        filters,
+        groups,
+        *_plane(shape[2:], window),
+    )
+    return True
+
+
+def _combined(low: Lowering, op: str, a: str, b: str) -> str:
+    """`op` over two small float tensors: once per session when both are constant."""
+    shape = broadcast_shapes(low.type(a).shape, low.type(b).shape)
+    values = [low.value(name) for name in (a, b)]
+    size = math.prod(shape)
+    if any(value is None or len(shape) > 1 for value in values):
+        result = low.temp(float32, shape)
+        pair(low, op, a, b, result)
+        return result
+    steps = [int(low.type(name).size > 1) for name in (a, b)]
+
+    def make() -> tuple[DType, tuple[int, ...], Any]:
+        result = core.Tensor("f", (size,))
+        operands = [value.data for value in values if value is not None]
+        core.call(op, operands, (result,), code(float32), 1, size, *steps)
+        return float32, shape, result
+
+    return low.derived((op, a, b), make)
+
+
+def _given(node: Node, index: int) -> str:
+    return node.inputs[index] if index < len(node.inputs) else ""
+
+
+@lower("MatMulInteger")
+def matmul_integer(node: Node, low: Lowering) -> bool:
+    a, b = node.inputs[:2]
+    finish = Finish(a_zero=_given(node, 2), b_zero=_given(node, 3))
+    return _product(low, a, b, node.outputs[0], finish)
+
+
+@lower("ConvInteger")
+def conv_integer(node: Node, low: Lowering) -> bool:
+    x, w = node.inputs[:2]
+    finish = Finish(a_zero=_given(node, 2), b_zero=_given(node, 3))
+    return _conv(low, x, w, node.outputs[0], finish)
+
+
+def _requantized(node: Node, low: Lowering, bias: str = "") -> Finish | None:
+    """For QLinearMatMul and QLinearConv, whose first eight inputs are alike."""
+    _, a_scale, a_zero, _, b_scale, b_zero, y_scale, y_zero = node.inputs[:8]
+    if any(low.type(name).dtype is not float32 for name in (a_scale, b_scale, y_scale)):
+        return None
+    if any(low.type(name).size != 1 for name in (a_scale, y_scale, y_zero)):
+        return None
+    scale = _combined(low, "div", _combined(low, "mul", a_scale, b_scale), y_scale)
+    return Finish(_QUANTIZED, a_zero, b_zero, "", scale, bias, y_zero)
+
+
+@lower("QLinearMatMul")
+def qlinear_matmul(node: Node, low: Lowering) -> bool:
+    finish = _requantized(node, low)
+    if finish is None or any(len(low.type(n).shape) > 1 for n in (finish.scale, finish.b_zero)):
+        return False
+    return _product(low, node.inputs[0], node.inputs[3], node.outputs[0], finish)
+
+
+@lower("QLinearConv")
+def qlinear_conv(node: Node, low: Lowering) -> bool:
+    finish = _requantized(node, low, _given(node, 8))
+    return finish is not None and _conv(
+        low, node.inputs[0], node.inputs[3], node.outputs[0], finish
+    )
+
+
+def _fused_finish(node: Node, low: Lowering) -> Finish | None:
+    names = (*node.inputs, *("",) * 9)[:9]
+    a_scale, b_scale, y_scale = (names[i] for i in (q.A_SCALE, q.B_SCALE, q.Y_SCALE))
+    if any(name and low.type(name).dtype is not float32 for name in (a_scale, b_scale, y_scale)):
+        return None
+    if low.type(a_scale).size != 1 or (y_scale and low.type(y_scale).size != 1):
+        return None
+    zeros, bias = (names[q.A_ZERO], names[q.B_ZERO]), names[q.BIAS]
+    then = activation_of(low.attrs)
+    if not y_scale:
+        return Finish(_REAL, *zeros, a_scale, b_scale, bias, "", then)
+    scale = _combined(low, "div", _combined(low, "mul", a_scale, b_scale), y_scale)
+    return Finish(_QUANTIZED, *zeros, "", scale, bias, names[q.Y_ZERO], then)
+
+
+@lower("QuantizedGemm", domain="strandline")
+def quantized_gemm(node: Node, low: Lowering) -> bool:
+    finish = _fused_finish(node, low)
+    a, b, y = node.inputs[q.A], node.inputs[q.B], node.outputs[0]
+    rows, columns = low.type(b).shape
+    matrix = Matrix(b, rows, columns, columns, 1)
+    if low.attrs["transB"]:
+        matrix = Matrix(b, columns, rows, 1, columns)
+    return finish is not None and gemm(low, a, matrix, y, finish)
+
+
+@lower("QuantizedConv", domain="strandline")
+def quantized_conv(node: Node, low: Lowering) -> bool:
+    finish = _fused_finish(node, low)
+    if finish is None:
+        return False
+    return _conv(low, node.inputs[q.A], node.inputs[q.B], node.outputs[0], finish)
