@@ -138,22 +138,28 @@ static void softmax_row(float *x, size_t n, size_t seen, const float *mask, size
         x[i] = 0;
 }
 
+/* C[m, n] = A[m, k] B[k, n] over B's panels; whole panels of C are written where `whole`. */
+static void product(size_t m, size_t n, size_t k, const float *a, size_t a_row, const float *b,
+                    float *c, size_t c_row, bool whole) {
+    for (size_t j = 0; j < n; j += NR) {
+        for (size_t i = 0; i < m; i += MR)
+            SL_NAME(sl_tile)(smaller(MR, m - i), whole ? NR : smaller(NR, n - j), k, a + i * a_row,
+                             a_row, false, b + j * k, NR, c + i * c_row + j, c_row, true, NULL);
+    }
+}
+
 static void head(const int64_t *p, const float *q, const float *k, const float *v,
                  const float *mask, float *y, float *scratch) {
     const size_t m = (size_t)p[M], s = (size_t)p[S], d = (size_t)p[D], dv = (size_t)p[DV];
     const size_t q_row = (size_t)p[Q_ROW], y_row = (size_t)p[Y_ROW];
     const size_t width = (s + NR - 1) / NR * NR;
-    const int64_t none[3] = {SL_ACT_NONE, 0, 0};
-    const epilogue plain = sl_epilogue(NULL, 0, 0, NULL, none);
     float *keys = scratch, *values = keys + width * d;
     float *scores = values + (dv + NR - 1) / NR * NR * s;
     pack(d, s, k, (size_t)p[K_COL], (size_t)p[K_ROW], (float)sl_real(p[SCALE]), keys);
     pack(s, dv, v, (size_t)p[V_ROW], 1, 1, values);
     for (size_t top = 0; top < m; top += QUERIES) {
         const size_t rows = smaller(QUERIES, m - top);
-        for (size_t j = 0; j < s; j += NR)
-            SL_NAME(sl_tile)(rows, NR, d, q + top * q_row, q_row, false, keys + j * d, NR,
-                             scores + j, width, true, &plain);
+        product(rows, s, d, q + top * q_row, q_row, keys, scores, width, true);
         for (size_t i = 0; i < rows; i++) {
             size_t seen = s;
             if (p[VISIBLE] >= 0) {
@@ -163,9 +169,7 @@ static void head(const int64_t *p, const float *q, const float *k, const float *
             const float *here = mask ? mask + (top + i) * (size_t)p[MASK_ROW] : NULL;
             softmax_row(scores + i * width, s, seen, here, (size_t)p[MASK_COL], p[ZERO] != 0);
         }
-        for (size_t j = 0; j < dv; j += NR)
-            SL_NAME(sl_tile)(rows, smaller(NR, dv - j), s, scores, width, false, values + j * s, NR,
-                             y + top * y_row + j, y_row, true, &plain);
+        product(rows, dv, s, scores, width, values, y + top * y_row, y_row, false);
     }
 }
 

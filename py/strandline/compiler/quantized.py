@@ -35,7 +35,7 @@ def _gemm_types(inputs: Sequence[Info | None], attrs: Attrs, n: int) -> Types:
     return _typed(y.shape, inputs)
 
 
-def _conv_types(inputs: Sequence[Info | None], attrs: Attrs, n: int) -> Types | None:
+def _conv_types(inputs: Sequence[Info | None], attrs: Attrs, n: int) -> Sequence[TensorType] | None:
     types = fused._conv_types(_floats(inputs), attrs, n)
     return types and _typed(types[0].shape, inputs)
 
