@@ -1,7 +1,8 @@
-"""Run tests of the core under AddressSanitizer and UndefinedBehaviorSanitizer: `python build/sanitize.py [pytest arguments]`.
+"""Run tests of the core under AddressSanitizer and UndefinedBehaviorSanitizer.
 
 The core is built a second time, with every access and every arithmetic step checked, and takes the place of the
-installed one in one run of pytest: an access out of bounds or undefined behaviour ends that run with a report.
+installed one in one run of pytest (whose arguments may be given): an access out of bounds or undefined
+behaviour ends that run with a report.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A pytest plugin that puts the extension named by STRANDLINE_SANITIZED in the installed one's place (see sanitize.py)."""
+"""A pytest plugin: the extension that STRANDLINE_SANITIZED names takes the installed one's place."""
 
 from __future__ import annotations
 

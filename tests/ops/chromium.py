@@ -73,7 +73,8 @@ PEER_BOOT = """async () => {
   ort.env.wasm.numThreads = 1;
   ort.env.logLevel = "fatal";
   const arrays = { float32: Float32Array, float64: Float64Array,
-    float16: globalThis.Float16Array ?? Uint16Array, int8: Int8Array, uint8: Uint8Array, int16: Int16Array, uint16: Uint16Array, int32: Int32Array, uint32: Uint32Array,
+    float16: globalThis.Float16Array ?? Uint16Array, int8: Int8Array,
+    uint8: Uint8Array, int16: Int16Array, uint16: Uint16Array, int32: Int32Array, uint32: Uint32Array,
     int64: BigInt64Array, uint64: BigUint64Array, bool: Uint8Array };
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const text = (data) => {
