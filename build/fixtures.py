@@ -74,6 +74,34 @@ FIXTURES = {
         ("*.onnx",),
         "Apache-2.0",
     ),
+    # Voice activity in 32 ms of sound: an LSTM behind an If on the sampling rate; the same over a sequence.
+    "silero": Fixture(
+        "silero_vad-6.2.3-py3-none-any.whl",
+        "7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8",
+        ("silero_vad/data/silero_vad.onnx", "silero_vad/data/silero_vad_16k_sequence.onnx"),
+        "MIT",
+    ),
+    # Notes played in two seconds of music.
+    "basic-pitch": Fixture(
+        "basic_pitch-0.4.0-py2.py3-none-any.whl",
+        "738adb503aae7fdfc7d1e1511aa0ce35052315f260a19531ef4c356708425db0",
+        ("*/nmp.onnx",),
+        "Apache-2.0",
+    ),
+    # Chemical shifts of a protein's atoms: a message-passing network on a graph (PaiNN).
+    "caustic": Fixture(
+        "caustic_nmr-0.4.1-py3-none-any.whl",
+        "0c0feeca008ca6da738e1653590c518583938a104207c828301f1652847b8bbb",
+        ("caustic/data/*.onnx",),
+        "MIT",
+    ),
+    # Names in Latin letters from Arabic ones: encoder and decoder with attention.
+    "romanizer": Fixture(
+        "arabic_name_romanizer-0.2.0-py3-none-any.whl",
+        "f70b89614d9b5866dcf911d098c5e45d2b1f559461f238e8c5259b731fcf2a7e",
+        ("arabic_name_romanizer/resources/*coder.onnx",),
+        "MIT",
+    ),
     # What installs wheels in a Pyodide notebook, and what it needs itself.
     "micropip": Fixture(
         "micropip-0.11.1-py3-none-any.whl",
@@ -98,7 +126,7 @@ def folder(name: str) -> Path:
     if name not in FIXTURES:
         raise BuildError(f"There is no fixture '{name}': use one of {', '.join(FIXTURES)}.")
     fixture = FIXTURES[name]
-    target = cache_dir() / "fixtures" / fixture.wheel.removesuffix("-py3-none-any.whl")
+    target = cache_dir() / "fixtures" / "-".join(fixture.wheel.split("-")[:2])
     if not target.is_dir():
         target.parent.mkdir(exist_ok=True)
         with lock("fixtures"):
