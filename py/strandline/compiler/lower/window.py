@@ -41,8 +41,8 @@ def _plane(spatial: Sequence[int], w: Window) -> tuple[int, ...]:
     """
     pairs = (spatial, w.kernel, w.strides, w.dilations, w.begins, w.output)
     if _is_line(spatial, w):
-        pairs = tuple((1, pair[0]) for pair in pairs)
-        return (*(v for pair in pairs[:4] for v in pair), 0, w.begins[0], *pairs[5])
+        wide = [(1, pair[0]) for pair in pairs]
+        return (*(v for pair in wide[:4] for v in pair), 0, w.begins[0], *wide[5])
     return tuple(v for pair in pairs for v in pair)
 
 
