@@ -7,6 +7,7 @@ import json
 import math
 import sys
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ from strandline.bundle.errors import InputError
 from strandline.bundle.manifest import Manifest
 from strandline.bundle.pipeline import Pipeline, verified
 from strandline.drift import Profile, Reference, result
+from strandline.drift.columns import number, text
+from strandline.drift.quality import RegressionTask, Task, summary
+from strandline.drift.quality.ledger import prediction_columns
 from strandline.drift.reference import LATENCY, MEMORY
 
 REPORT_SCHEMA = "strandline.report/1"
@@ -58,6 +62,9 @@ class Edge:
         splits = (one.column for one in self.reference.segmentations)
         self.columns = tuple(dict.fromkeys([*(f.name for f in self.manifest.features), *splits]))
         """the columns of rows that are read: the model's features, and those that split the rows"""
+        quality = self.reference.quality
+        self.judged = () if quality is None else prediction_columns(quality.task)
+        """the outputs that a label is judged beside; none when the site was packed without labels"""
 
     def predict_columns(self, columns: dict[str, list[Any]]) -> tuple[dict[str, list[Any]], float]:
         """Predictions by name and the milliseconds they took; counts features, outputs and latency."""
@@ -71,7 +78,11 @@ class Edge:
         return predictions, ms
 
     def predict(self, rows_json: str) -> str:
-        """`[{"distance": 700, …}, …]` -> `{"rows": [{"label": 0, …}, …], "ms": 1.2}`. Raises InputError."""
+        """`[{"distance": 700, …}, …]` -> `{"rows": [{"label": 0, …}, …], "ms": 1.2}`. Raises InputError.
+
+        Of a site packed with labels the answer has `ids` as well, one per row, and `kept`, what `label` wants to see
+        again of each row: the values of `judged`.
+        """
         try:
             rows = json.loads(rows_json)
         except ValueError as error:
@@ -90,6 +101,20 @@ class Edge:
             raise InputError(str(error)) from None
         self._counted = self._counted or by > 0
 
+    def label(self, labels_json: str) -> None:
+        """Count labels into the open window: `[{"kept": [0, 0.2], "label": 1}, …]`, `kept` as `predict` gave it, in
+        this session or an earlier one. All or nothing; raises InputError.
+        """
+        labels = json.loads(labels_json)
+        quality = self.reference.quality
+        if quality is None:
+            raise InputError("this site was packed without --target: it takes no labels")
+        values = [_label_value(one["label"], quality.task) for one in labels]
+        kept = [one["kept"] for one in labels]
+        columns = {name: [row[i] for row in kept] for i, name in enumerate(self.judged)}
+        self._window.label({quality.task.target: values, **columns})
+        self._counted = self._counted or bool(labels)
+
     def observe(self, measured_json: str) -> None:
         """What the page measured of the system, such as `{"load_ms": 812.5}`; what the reference does not watch is
         left aside. It goes with the next window that has rows or counts.
@@ -102,6 +127,16 @@ class Edge:
         """What was seen since the start beside the reference, as JSON of the schema ``drift-1``."""
         seen = self._closed + self._window
         return json.dumps(result(self.reference, seen), ensure_ascii=False, allow_nan=False)
+
+    def quality(self) -> str | None:
+        """How good the predictions since the start are, by the labels that came and without them, beside the reference,
+        as JSON (see `drift.quality.summary`). None when the site was packed without labels.
+        """
+        seen = (self._closed + self._window).quality
+        if self.reference.quality is None or seen is None:
+            return None
+        found = summary(self.reference.quality, seen)
+        return json.dumps(found, ensure_ascii=False, allow_nan=False)
 
     def pending(self) -> int:
         """Rows in the open window."""
@@ -151,9 +186,24 @@ class Edge:
 
     def _answer(self, columns: dict[str, list[Any]]) -> str:
         predictions, ms = self.predict_columns(columns)
-        return json.dumps(
-            {"rows": rows_of(predictions), "ms": ms}, ensure_ascii=False, allow_nan=False
-        )
+        answer: dict[str, Any] = {"rows": rows_of(predictions), "ms": ms}
+        if self.judged:
+            batch = uuid.uuid4().hex
+            answer["ids"] = [f"{batch}-{i}" for i in range(len(answer["rows"]))]
+            answer["kept"] = [[row[name] for name in self.judged] for row in answer["rows"]]
+        return json.dumps(answer, ensure_ascii=False, allow_nan=False)
+
+
+def _label_value(value: Any, task: Task) -> Any:
+    """A label as it can be counted. Raises InputError."""
+    if isinstance(task, RegressionTask):
+        read = None if isinstance(value, (list, dict)) else number(value)
+        if read is None or not math.isfinite(read):
+            raise InputError(f"a label of {task.target} must be a finite number, not {value!r}")
+        return read
+    if text(value) is None:
+        raise InputError(f"a label of {task.target} must name a class, not {value!r}")
+    return value
 
 
 def columns_of(rows: Any, names: Sequence[str]) -> dict[str, list[Any]]:

@@ -23,9 +23,12 @@ from strandline.bundle.manifest import Collector, Feature, File, Manifest, Outpu
 from strandline.bundle.mapping import feeds_of, outputs_as_named, outputs_of
 from strandline.bundle.pipeline import Pipeline, Read, doubles, load_preprocess, verified
 from strandline.bundle.tables import read_table
+from strandline.bundle.target import quality_of
 from strandline.drift import Reference
 from strandline.drift.columns import infer_kind, numbers, texts
 from strandline.drift.features import CategoricalFeature, ColumnKind
+from strandline.drift.quality import Quality
+from strandline.drift.quality.classes import ClassTally
 from strandline.drift.reference import LOAD, MEMORY, SYSTEM_CUTS
 from strandline.onnx.graph import Graph
 
@@ -49,6 +52,8 @@ class Packed:
     left_out: tuple[str, ...]
     numpy_reason: str | None
     """Why the page loads NumPy; None when it does not."""
+    quality: Quality | None = None
+    """How good the model's predictions of the reference are; None without a target."""
 
 
 def pack(
@@ -64,6 +69,8 @@ def pack(
     window: Window | None = None,
     segments: Sequence[str] = (),
     counters: Sequence[str] = (),
+    target: str | None = None,
+    positive: str | None = None,
     force: bool = False,
     assets: Path = site.ASSETS,
     progress: Callable[[str], None] = lambda line: None,
@@ -71,8 +78,10 @@ def pack(
     """Pack `model` with the rows of `reference` (CSV or Parquet) into the static site `out`.
 
     The model predicts the reference itself, so that its outputs are watched as its features are. `segments` names
-    columns of the reference that split the rows, `counters` what the page may count besides. The same arguments and
-    files give the same bytes: `created` is SOURCE_DATE_EPOCH, or else the model file's time of change.
+    columns of the reference that split the rows, `counters` what the page may count besides. `target` names the
+    reference's labels: how good the predictions are is then frozen, and the page takes labels when they come;
+    `positive` is the class that a binary model looks for (default: the last one). The same arguments and files give
+    the same bytes: `created` is SOURCE_DATE_EPOCH, or else the model file's time of change.
 
     Raises
     ------
@@ -110,11 +119,12 @@ def pack(
         window=window or Window(),
     )
     read = files.__getitem__
-    draft = _mapped(draft, read, graph, columns, features)
+    labels = _labels(columns, target, features)
+    draft = _mapped(draft, read, graph, {c: v for c, v in columns.items() if c != target}, features)
     absent = [c for c in segments if c not in columns]
     if absent:
         raise PackError(f"--segment names {', '.join(absent)}, which the reference does not have")
-    used = {f.name for f in draft.features} | set(segments)
+    used = {f.name for f in draft.features} | set(segments) | {target}
     left_out = tuple(c for c in columns if c and c not in used)
     progress(f"predicting the {rows} rows of {reference}")
     pipeline = Pipeline(draft, read)
@@ -123,7 +133,8 @@ def pack(
     predictions = pipeline.predict(columns)
     pipeline.predict({f.name: columns[f.name][:1] for f in draft.features})
     draft = replace(draft, counters=tuple(dict.fromkeys(counters)))
-    frozen = _reference(draft, columns, predictions, segments)
+    quality = target and quality_of(draft.outputs, predictions, target, labels, positive)
+    frozen = _reference(draft, columns, predictions, segments, quality or None)
     _check_size(frozen)
     files[REFERENCE] = frozen.to_json().encode()
     numpy_reason = _numpy_reason(pipeline, source)
@@ -151,7 +162,19 @@ def pack(
             (folder / path).write_bytes(content)
         manifest = replace(draft, files=site.hashes(folder))
         (folder / "manifest.json").write_text(manifest.dumps(), encoding="utf-8")
-    return Packed(manifest, rows, left_out, numpy_reason)
+    return Packed(manifest, rows, left_out, numpy_reason, frozen.quality)
+
+
+def _labels(
+    columns: Mapping[str, list[Any]], target: str | None, features: Sequence[str] | None
+) -> list[Any]:
+    if target is None:
+        return []
+    if target not in columns:
+        raise PackError(f"--target names {target}, which the reference does not have")
+    if features is not None and target in features:
+        raise PackError(f"--target names {target}, which is one of --features as well")
+    return columns[target]
 
 
 def _mapped(
@@ -218,6 +241,7 @@ def _reference(
     columns: Mapping[str, list[Any]],
     predictions: Mapping[str, list[Any]],
     segments: Sequence[str],
+    quality: Quality | None,
 ) -> Reference:
     """The frozen reference: features as they were given, outputs as the model predicts them."""
     watched = {f.name: columns[f.name] for f in draft.features} | dict(predictions)
@@ -236,6 +260,7 @@ def _reference(
             system=(LOAD, MEMORY),
             segments=segments,
             counters=draft.counters,
+            quality=quality,
         )
     except ValueError as error:
         raise PackError(f"the reference can't be frozen: {error}") from error
@@ -246,6 +271,9 @@ def _check_size(reference: Reference) -> None:
     tallies = [f.bins for f in reference]
     for one in reference.segmentations:
         tallies += [f.bins for f in reference if one.splits(f)] * len(one.segments)
+    if reference.quality is not None and isinstance(reference.quality.tally, ClassTally):
+        held = reference.quality.tally
+        tallies += [len(held.confusion), *(4 * len(one.positive) for one in held.scores)]
     size = sum(TALLY_BYTES + COUNT_BYTES * bins for bins in tallies)
     if size > MOST_PROFILE_BYTES:
         raise PackError(

@@ -7,15 +7,19 @@ import json
 import socket
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from strandline.cli.arguments import address, fail, list_of_names, positive, progress
+
+if TYPE_CHECKING:
+    from strandline.drift.quality import Quality
 
 PACK_EXAMPLES = """\
 strandline pack model.onnx --reference train.csv --name delays --version 1 -o site/
 strandline pack model.onnx --reference train.parquet --features age,income,city \\
     --name credit --version 2026.1 --collector https://drift.example.org --key ingest_… -o site/
 strandline pack model.onnx --reference train.csv --segment region --counter conversion --name m --version 1 -o site/
+strandline pack model.onnx --reference holdout.csv --target repaid --name loans --version 1 -o site/
 strandline pack model.onnx --reference train.csv --preprocess prepare.py --name m --version 1 -o site/"""
 
 
@@ -61,6 +65,16 @@ def pack_arguments(p: argparse.ArgumentParser) -> None:
         help="a number that the page counts itself, such as conversions (may be repeated)",
     )
     p.add_argument(
+        "--target",
+        metavar="COLUMN",
+        help="the reference's labels: freezes how good the model is, and lets the page take labels later",
+    )
+    p.add_argument(
+        "--positive",
+        metavar="CLASS",
+        help="the class that a binary model looks for (default: the last of the two)",
+    )
+    p.add_argument(
         "--collector", metavar="URL", help="where the page sends profiles (default: nowhere)"
     )
     p.add_argument("--key", help="the collector's ingest key (`strandline collect` prints it)")
@@ -85,6 +99,8 @@ def pack(a: argparse.Namespace) -> int:
     from strandline.bundle.manifest import Collector, Window
     from strandline.bundle.pack import pack
 
+    if a.positive is not None and a.target is None:
+        return fail("--positive names a class of --target: give both")
     if (a.collector is None) != (a.key is None):
         return fail(
             "--collector and --key go together: `strandline collect` prints both its address and its ingest key"
@@ -101,6 +117,8 @@ def pack(a: argparse.Namespace) -> int:
         window=Window(a.window_rows, a.window_seconds),
         segments=a.segment,
         counters=a.counter,
+        target=a.target,
+        positive=a.positive,
         force=a.force,
         progress=progress,
     )
@@ -118,12 +136,24 @@ def pack(a: argparse.Namespace) -> int:
     if manifest.counters:
         print(f"  counters   {', '.join(manifest.counters)}")
     print(f"  reference  {packed.rows} rows")
+    if packed.quality is not None:
+        print(f"  quality    {_told(packed.quality)}")
     numpy = f"loaded in the page: {packed.numpy_reason}" if packed.numpy_reason else "not needed"
     print(f"  NumPy      {numpy}")
     print(
         f"  collector  {manifest.collector.url if manifest.collector else 'none: the page sends nothing'}"
     )
     return 0
+
+
+def _told(quality: Quality) -> str:
+    """The task, and its foremost metrics on the reference."""
+    metrics = quality.metrics()
+    first = [
+        metrics[n] for n in ("accuracy", "f1", "f1_macro", "roc_auc", "mae", "r2") if n in metrics
+    ]
+    told = [f"{m.name} {m.value:.4g}" for m in first if m.value is not None]
+    return ", ".join([f"{quality.task.kind} of {quality.task.target}, {quality.n} labels", *told])
 
 
 SCORE_EXAMPLES = """\
