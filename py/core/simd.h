@@ -39,6 +39,12 @@ typedef int32_t vi_unaligned __attribute__((vector_size(4 * VF), aligned(4), may
 #define SL_UNROLLED _Pragma("GCC unroll 16")
 #endif
 
+#if defined(__clang__)
+#define SL_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SL_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (vi){__VA_ARGS__})
+#endif
+
 SL_INLINE vf vf_load(const float *p) {
     return *(const vf_unaligned *)p;
 }
@@ -264,6 +270,24 @@ SL_INLINE void vf_copy(float *to, const float *from, size_t n) {
     for (size_t i = 0; i + VF < n; i += VF)
         vf_store(to + i, vf_load(from + i));
     vf_store(to + n - VF, vf_load(from + n - VF));
+}
+
+/* Elements of a and b in turn: from their lower halves, from their upper halves. */
+#if VF == 16
+#define SL_LOW_HALVES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define SL_HIGH_HALVES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif VF == 8
+#define SL_LOW_HALVES 0, 8, 1, 9, 2, 10, 3, 11
+#define SL_HIGH_HALVES 4, 12, 5, 13, 6, 14, 7, 15
+#else
+#define SL_LOW_HALVES 0, 4, 1, 5
+#define SL_HIGH_HALVES 2, 6, 3, 7
+#endif
+SL_INLINE vf vf_zip_low(vf a, vf b) {
+    return SL_SHUFFLE(a, b, SL_LOW_HALVES);
+}
+SL_INLINE vf vf_zip_high(vf a, vf b) {
+    return SL_SHUFFLE(a, b, SL_HIGH_HALVES);
 }
 
 SL_INLINE float vf_sum(vf v) {

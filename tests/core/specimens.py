@@ -132,6 +132,21 @@ def _conv(depthwise: bool) -> Specimen:
     )
 
 
+def _winograd() -> Specimen:
+    """Two rows of three tiles each, taken in one block."""
+    panel = core.panel_width()
+    columns, slack = -(-6 // panel) * panel, panel // 2
+    line = columns + slack
+    rows = 4 * (12 if panel == 32 else 6)
+    scratch = 10 * (3 + 1 + slack) * 4 + 36 * (line + 3 * columns + rows * line)
+    params = (2, 3, 5, 1, 7, 11, 3, 3, 1, 1, 1, 1, 1, 1, 7, 11, 0, 0.0, 0.0, 2)
+    return Specimen(
+        (_f(2, 3, 7, 11), _f(36, 12, 3), _f(5), None),
+        (_empty("f", 2, 5, 7, 11), _empty("f", scratch)),
+        params,
+    )
+
+
 def _pool() -> Specimen:
     return Specimen(
         (_f(2, 5, 5),),
@@ -206,6 +221,8 @@ _MAKERS: dict[str, Callable[[], Specimen]] = {
     "pack_a_f32": lambda: Specimen((_f(2, 3, 4),), (_empty("f", 2, 12, 4),), (2, 3, 4)),
     "conv2d_f32": lambda: _conv(False),
     "depthwise2d_f32": lambda: _conv(True),
+    "pack_winograd_f32": lambda: Specimen((_f(2, 3, 9),), (_empty("f", 36, 12, 3),), (2, 3)),
+    "winograd_f32": _winograd,
     "max_pool2d_f32": _pool,
     "average_pool2d_f32": _pool,
     "lrn_f32": lambda: Specimen(

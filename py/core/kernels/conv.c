@@ -3,42 +3,13 @@
  * conv2d_f32 is a matrix product of packed weights with windows that are gathered as it goes;
  * depthwise2d_f32 slides over planes. Both add a bias per output channel, then a residual (laid out
  * as the output), then apply an activation. */
-#include "plane.h"
-#include "tile.h"
+#include "image.h"
 
 #define SCRATCH (192 * 192)         /* floats, the same for all instruction sets */
 #define NC (SCRATCH / KC / NR * NR) /* columns that are gathered at a time */
 
 /* conv2d_f32: N, C, M, groups, the window (plane.h), activation, its a and b. Inputs X, weights
  * from pack_a_f32, bias or absent, residual or absent; outputs Y and a scratch of 36864 floats. */
-enum { N, C, M, GROUPS, W, ACTIVATION = W + WINDOW, PARAMS = ACTIVATION + 3 };
-
-static const char *check_images(const sl_args *a, int64_t params) {
-    SL_SHAPE(a, 4, 2, params);
-    const int64_t *p = a->p, *w = p + W;
-    for (int i = 0; i < W; i++)
-        SL_TRY(p[i] >= 0 && p[i] < INT32_MAX, "a size is out of range");
-    SL_TRY(p[GROUPS] > 0 && p[C] % p[GROUPS] == 0 && p[M] % p[GROUPS] == 0,
-           "groups do not divide the channels");
-    const char *wrong = check_window(w);
-    if (wrong) return wrong;
-    int64_t x, y;
-    SL_TRY(!__builtin_mul_overflow(sl_size3(p[N], p[C], 1), w[IN_H] * w[IN_W], &x),
-           "the input's size overflows");
-    SL_TRY(!__builtin_mul_overflow(sl_size3(p[N], p[M], 1), w[OUT_H] * w[OUT_W], &y),
-           "the output's size overflows");
-    SL_TRY(sl_holds(&a->in[0], x, 4), "the input is too small");
-    SL_TRY(sl_holds(&a->out[0], y, 4), "the output is too small");
-    SL_TRY(!sl_present(&a->in[2]) || sl_holds(&a->in[2], p[M], 4), "the bias is too small");
-    SL_TRY(!sl_present(&a->in[3]) || sl_holds(&a->in[3], y, 4), "the residual is too small");
-    SL_TRY(p[ACTIVATION] >= 0 && p[ACTIVATION] < SL_ACTIVATION_COUNT, "unknown activation");
-    return NULL;
-}
-
-static int64_t packed_rows(int64_t m) {
-    return (m + MR - 1) / MR * MR;
-}
-
 static const char *check_conv(const sl_args *a) {
     const char *wrong = check_images(a, PARAMS);
     if (wrong) return wrong;
@@ -104,24 +75,6 @@ static void gather_line(float *line, const float *image, const int64_t *w, int64
     }
 }
 
-/* One row into its place in every panel; the last one is padded with zeros. */
-SL_INLINE void into_panels(float *to, const float *line, int64_t n, int64_t depth) {
-    int64_t j = 0;
-    for (; j + NR <= n; j += NR, to += depth * NR) {
-        SL_UNROLLED
-        for (int64_t v = 0; v < NV; v++)
-            vf_store(to + v * VF, vf_load(line + j + v * VF));
-    }
-    if (j == n) return;
-    SL_UNROLLED
-    for (int64_t v = 0; v < NV; v++) {
-        const int64_t left = n - j - v * VF;
-        vf_store(to + v * VF, left >= VF ? vf_load(line + j + v * VF)
-                              : left > 0 ? vf_load_first(line + j + v * VF, (size_t)left)
-                                         : vf_set(0));
-    }
-}
-
 /* Whether the gathered matrix is the image. */
 static bool is_plain(const int64_t *w) {
     return w[K_H] == 1 && w[K_W] == 1 && w[S_H] == 1 && w[S_W] == 1 && w[P_T] == 0 && w[P_L] == 0 &&
@@ -135,14 +88,14 @@ static void gather(float *panels, const float *image, const int64_t *w, int64_t 
     const int64_t taps = w[K_H] * w[K_W], area = w[IN_H] * w[IN_W];
     if (is_plain(w)) {
         for (int64_t i = 0; i < depth; i++)
-            into_panels(panels + i * NR, image + (k + i) * area + from, n, depth);
+            sl_into_panels(panels + i * NR, image + (k + i) * area + from, n, depth);
         return;
     }
     const int64_t oy = from / w[OUT_W], ox = from % w[OUT_W];
     int64_t channel = k / taps, ky = k % taps / w[K_W], kx = k % w[K_W];
     for (int64_t i = 0; i < depth; i++) {
         gather_line(line, image + channel * area, w, ky, kx, oy, ox, n);
-        into_panels(panels + i * NR, line, n, depth);
+        sl_into_panels(panels + i * NR, line, n, depth);
         if (++kx < w[K_W]) continue;
         kx = 0;
         if (++ky < w[K_H]) continue;

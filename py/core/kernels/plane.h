@@ -23,7 +23,7 @@ static const char *check_window(const int64_t *w) {
 }
 
 /* Floats of a plane; -1 when that overflows. */
-static int64_t plane_floats(const int64_t *w) {
+static inline int64_t plane_floats(const int64_t *w) {
     int64_t rows, columns;
     if (w[OUT_H] == 0 || w[OUT_W] == 0) return 0;
     if (__builtin_mul_overflow(w[OUT_H] - 1, w[S_H], &rows) ||

@@ -39,8 +39,8 @@ static int64_t counted(int64_t o, int64_t kernel, int64_t stride, int64_t dilati
     return count;
 }
 
-/* Slides over the plane; k_h and k_w are constants for the usual sizes. A maximum is `low` where
- * nothing is larger, and NaN where a NaN is. */
+/* Slides over the plane; k_h and k_w are constants for the usual sizes. A maximum is NaN where one
+ * of its values is. */
 SL_INLINE vf pool_some(const float *top, int64_t row, const int64_t *columns, const int64_t k_h,
                        const int64_t k_w, const bool average) {
     vf total = vf_set(average ? 0 : -SL_INFINITY);

@@ -169,14 +169,14 @@ void SL_NAME(sl_tile)(size_t m, size_t n, size_t k, const float *a, size_t a_row
         return;
     }
     epilogue rest;
-    for (;;) {
-        const size_t rows = m == 7 || m == 9 || m == 11 ? m - 1 : m; /* there is no tile of 7 */
+    while (m) {
+        size_t rows = smaller(m, MR);
+        if (rows > 6 && rows % 2) rows--; /* the taller ones come in twos */
         unpacked_tiles[narrow][rows](rows, n, k, a, a_row, b, b_row, c, c_row, fresh, done);
         m -= rows;
-        if (m == 0) return;
         a += rows * a_row;
         c += rows * c_row;
-        if (done) { /* the epilogue of the rows below */
+        if (done && m) { /* the epilogue of the rows below */
             rest = sl_epilogue_at(done, rows, 0, c_row);
             done = &rest;
         }

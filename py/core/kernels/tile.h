@@ -60,10 +60,10 @@ static inline epilogue sl_epilogue_at(const epilogue *e, size_t i, size_t j, siz
     return here;
 }
 
-/* C[m, n] (+)= A[m, k] B[k, n] for m <= MR, n <= NR, where A[i][k] is a[i * a_row + k * a_col],
- * a_col being 1 for rows and MR for packed A (whose missing rows are zero), B[k][j] is b[k * b_row
- * + j], and all NR columns of B may be read. `fresh`: start from zero, else from C. `done`: the sum
- * is complete, apply the epilogue (NULL: none). */
+/* C[m, n] (+)= A[m, k] B[k, n] for n <= NR and, when A is packed, 0 < m <= MR. A[i][k] is at
+ * a + i * a_row + k in rows, at a + k * MR + i packed (missing rows are zero); B[k][j] is at
+ * b + k * b_row + j, and all NR columns of B may be read. `fresh`: start from zero, else from C.
+ * `done`: the sum is complete, apply the epilogue (NULL: none). */
 void SL_NAME(sl_tile)(size_t m, size_t n, size_t k, const float *a, size_t a_row, bool packed,
                       const float *b, size_t b_row, float *c, size_t c_row, bool fresh,
                       const epilogue *done);
@@ -73,6 +73,25 @@ void SL_NAME(sl_finish)(size_t m, size_t n, float *c, size_t c_row, const epilog
 
 /* Copies A[m, k] (rows a_row apart) into tiles of MR rows, k-major, missing rows zero. */
 void SL_NAME(sl_pack_a)(size_t m, size_t k, const float *a, size_t a_row, float *packed);
+
+/* One row of n columns into its place in every panel of `depth` rows; the last panel is padded with
+ * zeros. */
+SL_INLINE void sl_into_panels(float *to, const float *line, int64_t n, int64_t depth) {
+    int64_t j = 0;
+    for (; j + NR <= n; j += NR, to += depth * NR) {
+        SL_UNROLLED
+        for (int64_t v = 0; v < NV; v++)
+            vf_store(to + v * VF, vf_load(line + j + v * VF));
+    }
+    if (j == n) return;
+    SL_UNROLLED
+    for (int64_t v = 0; v < NV; v++) {
+        const int64_t left = n - j - v * VF;
+        vf_store(to + v * VF, left >= VF ? vf_load(line + j + v * VF)
+                              : left > 0 ? vf_load_first(line + j + v * VF, (size_t)left)
+                                         : vf_set(0));
+    }
+}
 
 static inline size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;

@@ -8,6 +8,7 @@ from typing import Any
 
 from strandline import core
 from strandline.compiler.lower.binary import pair
+from strandline.compiler.lower.choice import ROWS, WIDEST_POOL, ConvShape, plane_floats
 from strandline.compiler.lower.half import narrow_output, wide_output, widened
 from strandline.compiler.lower.layout import code
 from strandline.compiler.lower.linear import PACKED_ROWS, Activation, activation_of
@@ -18,12 +19,6 @@ from strandline.onnx.types import DType, float32
 from strandline.ops.conv import conv_window
 from strandline.ops.pool import pool_window
 from strandline.ops.windows import Window
-
-_ROWS = 12
-"""The tallest tile of any instruction set: packed weights are padded to a multiple of at most this many rows."""
-_SLACK = 16
-_WIDEST = {"depthwise2d_f32": 64, "max_pool2d_f32": 256, "average_pool2d_f32": 256}
-"""Columns that a window may have."""
 
 
 def _is_line(spatial: Sequence[int], w: Window) -> bool:
@@ -46,33 +41,28 @@ def _plane(spatial: Sequence[int], w: Window) -> tuple[int, ...]:
     return tuple(v for pair in pairs for v in pair)
 
 
-def _plane_floats(plane: Sequence[int]) -> int:
-    """Floats that plane.h needs for one channel."""
-    _, _, kh, kw, sh, sw, dh, dw, _, _, oh, ow = plane
-    if not oh or not ow:
-        return 0
-    rows = (oh - 1) * sh + (kh - 1) * dh + 1
-    columns = (ow - 1) * sw + (kw - 1) * dw + 1
-    return rows * (-(-columns // sw) + _SLACK) * sw
-
-
 def pack_weights(low: Lowering, name: str, groups: int) -> str:
     """Weights [M, C / groups, ...] in the tiles of conv2d_f32: once per session when constant."""
     shape = low.type(name).shape
     rows, columns = shape[0] // groups, math.prod(shape[1:])
-    size = groups * (rows + _ROWS) * columns
+    return _packed(
+        low, "pack_a_f32", name, groups * (rows + ROWS) * columns, (groups, rows, columns)
+    )
+
+
+def _packed(low: Lowering, op: str, name: str, size: int, params: tuple[int, ...]) -> str:
     constant = low.value(name)
     if constant is None:
         packed = low.temp(float32, (size,))
-        low.emit("pack_a_f32", (name,), (packed,), groups, rows, columns)
+        low.emit(op, (name,), (packed,), *params)
         return packed
 
     def make() -> tuple[DType, tuple[int, ...], Any]:
         result = core.Tensor("f", (size,))
-        core.call("pack_a_f32", (constant.data,), (result,), groups, rows, columns)
+        core.call(op, (constant.data,), (result,), *params)
         return float32, (size,), result
 
-    return low.derived(("pack_a_f32", core.isa(), name, groups), make)
+    return low.derived((op, core.isa(), name, *params), make)
 
 
 def convolution(
@@ -88,15 +78,21 @@ def convolution(
     """Emit a convolution of float32 images over one or two axes."""
     batch, channels, *spatial = low.type(x).shape
     filters = low.type(w).shape[0]
-    plane = _plane(spatial, window)
-    params = (batch, channels, filters, groups, *plane, *then.params)
-    if groups == channels and groups > 1 and plane[3] <= _WIDEST["depthwise2d_f32"]:
-        scratch = low.temp(float32, (_plane_floats(plane),))
-        low.emit("depthwise2d_f32", (x, w, bias, ""), (target, scratch), *params)
-    else:
+    shape = ConvShape(_plane(spatial, window), channels, filters, groups, core.panel_width())
+    op, weights = shape.kernel(constant=low.value(w) is not None), w
+    extra: tuple[int, ...] = ()
+    if op == "winograd_f32":
+        extra = (shape.block_rows,)
+        scratch = low.temp(float32, (shape.winograd_floats,))
+        size = 36 * (filters + ROWS) * channels
+        weights = _packed(low, "pack_winograd_f32", w, size, (filters, channels))
+    elif op == "conv2d_f32":
         scratch = low.temp(float32, (PACKED_ROWS,))
-        packed = pack_weights(low, w, groups)
-        low.emit("conv2d_f32", (x, packed, bias, ""), (target, scratch), *params)
+        weights = pack_weights(low, w, groups)
+    else:
+        scratch = low.temp(float32, (plane_floats(shape.plane),))
+    params = (batch, channels, filters, groups, *shape.plane, *then.params, *extra)
+    low.emit(op, (x, weights, bias, ""), (target, scratch), *params)
 
 
 @lower("Conv")
@@ -129,14 +125,14 @@ def pool(node: Node, low: Lowering) -> bool:
         return False
     op = "max_pool2d_f32" if node.op == "MaxPool" else "average_pool2d_f32"
     plane = _plane(x.shape[2:], window)
-    if plane[3] > _WIDEST[op]:
+    if plane[3] > WIDEST_POOL:
         return False
     ends: tuple[int, ...] = (-1, -1)
     if low.attrs.get("count_include_pad", 0):
         ends = (0, window.ends[0]) if _is_line(x.shape[2:], window) else window.ends
     (image,) = widened(low, node.inputs[:1])
     y = wide_output(low, node.outputs[0])
-    scratch = low.temp(float32, (_plane_floats(plane) + plane[-1],))
+    scratch = low.temp(float32, (plane_floats(plane) + plane[-1],))
     planes = x.shape[0] * x.shape[1]
     low.emit(op, (image,), (y, scratch), planes, *plane, *ends)
     narrow_output(low, y, node.outputs[0])

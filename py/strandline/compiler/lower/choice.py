@@ -1,0 +1,108 @@
+"""Which kernel serves which convolution, and how much scratch memory it takes: numbers in, numbers out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+ROWS = 12
+"""The tallest tile of any instruction set: packed weights are padded to a multiple of at most this many rows."""
+WIDEST_DEPTHWISE = 64
+WIDEST_POOL = 256
+"""Columns that a sliding window may have."""
+
+_SLACK = 16
+_POINTS = 36
+_BLOCK_FLOATS = 1 << 18
+"""Winograd's transformed inputs at a time, so that they stay in the second cache."""
+_STREAM = 10
+"""What fetching a vector of weights from outside the second cache costs, in products of vectors."""
+_TRANSFORM = 300, 220
+"""What transforming a tile costs in products of vectors: per channel on the way in, per filter on the way out."""
+_START = 8
+"""What beginning and ending a sum costs, in products."""
+
+
+def plane_floats(plane: Sequence[int]) -> int:
+    """Floats that plane.h needs for one channel."""
+    _, _, kh, kw, sh, sw, dh, dw, _, _, oh, ow = plane
+    if not oh or not ow:
+        return 0
+    rows = (oh - 1) * sh + (kh - 1) * dh + 1
+    columns = (ow - 1) * sw + (kw - 1) * dw + 1
+    return rows * (-(-columns // sw) + _SLACK) * sw
+
+
+@dataclass(frozen=True)
+class ConvShape:
+    """A convolution of one image: `plane` as plane.h has it, `panel` the columns of a tile (two vectors)."""
+
+    plane: tuple[int, ...]
+    channels: int
+    filters: int
+    groups: int
+    panel: int
+
+    def kernel(self, *, constant: bool) -> str:
+        """The kernel that takes least time; `constant`: the weights are, so that transforming them costs nothing."""
+        kernel_width = self.plane[3]
+        if self.groups == self.channels > 1 and kernel_width <= WIDEST_DEPTHWISE:
+            return "depthwise2d_f32"
+        plain = self.groups == 1 and self.plane[2:8] == (3, 3, 1, 1, 1, 1)
+        if plain and constant and self.pixels and 1.15 * self._winograd_cost < self._direct_cost:
+            return "winograd_f32"
+        return "conv2d_f32"
+
+    @property
+    def pixels(self) -> int:
+        return self.plane[10] * self.plane[11]
+
+    @property
+    def across(self) -> int:
+        """Tiles of 4x4 outputs in a row of the image."""
+        return -(-self.plane[11] // 4)
+
+    @property
+    def down(self) -> int:
+        return -(-self.plane[10] // 4)
+
+    @cached_property
+    def block_rows(self) -> int:
+        """Rows of tiles that winograd_f32 takes at a time: as many as fit, with full panels if possible."""
+        most = _BLOCK_FLOATS // (_POINTS * max(self.channels, 1) * max(self.across, 1))
+        fits = range(1, max(1, min(most, self.down)) + 1)
+        return min(fits, key=lambda rows: (self._columns(self.down, rows), -rows))
+
+    @property
+    def winograd_floats(self) -> int:
+        """Scratch of winograd_f32, for any instruction set with panels of this width."""
+        columns = -(-self.block_rows * self.across // self.panel) * self.panel
+        line = columns + self.panel // 2
+        plane = (4 * self.block_rows + 2) * (self.across + 1 + _SLACK) * 4
+        return plane + _POINTS * (line + self.channels * columns + 4 * ROWS * line)
+
+    def _columns(self, down: int, rows: int) -> int:
+        """Columns of products for all tiles, with what panels are filled up by."""
+        blocks, rest = divmod(down, rows)
+        return blocks * self._padded(rows * self.across) + self._padded(rest * self.across)
+
+    def _padded(self, columns: int) -> int:
+        half = self.panel // 2
+        return -(-columns // half) * half
+
+    @property
+    def _direct_cost(self) -> float:
+        """In products of two floats."""
+        weights = 9 * self.filters * self.channels
+        return weights * (self._padded(self.pixels) + _STREAM)
+
+    @property
+    def _winograd_cost(self) -> float:
+        tiles = self._columns(self.down, self.block_rows)
+        vectors = self.down * self._padded(self.across)
+        weights = _POINTS * self.filters
+        products = weights * (tiles * (self.channels + _START) + _STREAM * self.channels)
+        # Sorting an image's columns by their place within a tile goes one by one.
+        into = _TRANSFORM[0] + 16 * self.panel // 2
+        return products + vectors * (into * self.channels + _TRANSFORM[1] * self.filters)
