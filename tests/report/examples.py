@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from strandline.drift import Profile, Reference
-from strandline.report import Report
+from strandline.report import (
+    BinaryClassification,
+    ClassificationPreset,
+    DataDefinition,
+    DataDriftPreset,
+    DataSummaryPreset,
+    InRangeValueCount,
+    MulticlassClassification,
+    Regression,
+    RegressionPreset,
+    Report,
+    Snapshot,
+    lt,
+)
 
 NASTY = '<script>alert("x")</script>&'
+HOSTILE = (
+    '</script><img src=x onerror="window.hacked=1">',
+    "</style><svg onload=alert(1)>",
+    '"><iframe src=javascript:alert(2)>',
+    "{{constructor.constructor('alert(3)')()}}",
+    "a\tb\nc",
+)
 
 
-def example(extra: int = 0) -> Report:
+def example(extra: int = 0) -> Snapshot:
     """One drifted number, one drifted category with a nasty name, one of each that did not, one
     empty.
     """
@@ -29,4 +50,56 @@ def example(extra: int = 0) -> Report:
 
     reference = Reference.from_columns(rows(0, ["calm", NASTY]))
     profile = Profile.from_rows(rows(1, ["calm", "calm", NASTY]), reference)
-    return Report.of(reference, profile, about={"title": f"Example {NASTY}", "sessions": 12})
+    report = Report([DataDriftPreset()], about={"title": f"Example {NASTY}", "sessions": 12})
+    return report.run(profile)
+
+
+DEFINITION = DataDefinition(
+    classification=[
+        BinaryClassification(
+            target="late", prediction_labels="guess", prediction_probas="p", pos_label="yes"
+        ),
+        MulticlassClassification(name="several", target="class", prediction_labels="predicted"),
+    ],
+    regression=[Regression(name="delay", target="minutes", prediction="expected")],
+)
+
+
+def labelled(seed: int, shift: float, n: int = 1500) -> pd.DataFrame:
+    """Rows of three models with their labels, and columns with hostile names and values."""
+    rng = np.random.default_rng(seed)
+    late = rng.random(n) < 0.3
+    p = np.clip(0.35 * late + 0.6 * rng.random(n) + 0.1 * shift, 0, 1).round(3)
+    minutes = rng.normal(10, 5, n)
+    classes = rng.choice(list(HOSTILE[:3]), n)
+    return pd.DataFrame(
+        {
+            HOSTILE[0]: rng.normal(shift, 1, n),
+            HOSTILE[3]: rng.choice(list(HOSTILE), n),
+            "constant": 3.5,
+            "late": np.where(late, "yes", "no"),
+            "guess": np.where(p > 0.5, "yes", "no"),
+            "p": p,
+            "class": classes,
+            "predicted": np.where(rng.random(n) < 0.8, classes, HOSTILE[0]),
+            "minutes": minutes,
+            "expected": minutes + rng.normal(shift, 2, n),
+        }
+    )
+
+
+def everything() -> Snapshot:
+    """Every section of a report, with hostile names and values."""
+    report = Report(
+        [
+            DataDriftPreset(),
+            DataSummaryPreset(),
+            ClassificationPreset(),
+            ClassificationPreset(model="several"),
+            RegressionPreset(model="delay"),
+            InRangeValueCount("minutes", 0, 20, share_tests=[lt(0.5)]),
+        ],
+        include_tests=True,
+        about={"title": HOSTILE[1]},
+    )
+    return report.run(labelled(2, 1.0), labelled(1, 0.0), data_definition=DEFINITION)

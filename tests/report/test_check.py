@@ -44,7 +44,7 @@ def test_nothing_drifted(tables):
         "title": "same.csv against before.csv",
         "reference": "before.csv",
         "current": "same.csv",
-        "only in one file": "before, same",
+        "only in one of both": "before, same",
         "dates, left out": "day",
     }
 

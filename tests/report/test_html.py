@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
+import zlib
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from strandline.drift import METHODS, Profile, Reference
-from strandline.report import Report, render_html, words
+from strandline.report import DataDriftPreset, DataSummaryPreset, Report, words
 
-from .examples import NASTY, example
+from .examples import HOSTILE, NASTY, everything, example
 
 VOID = {"meta", "input", "br", "link", "path", "use"}
 
@@ -28,10 +32,8 @@ class Outline(HTMLParser):
         self.scripts += tag == "script"
         if "id" in found:
             self.ids.append(found["id"])
-        self.targets += [
-            found[k].removeprefix("#") for k in ("aria-controls", "href") if k in found
-        ]
-        assert "src" not in found
+        self.targets += [found[k].removeprefix("#") for k in ("data-d", "href") if k in found]
+        assert not any(name in ("src", "style") or name.startswith("on") for name in found)
         if tag not in VOID:
             self.open.append(tag)
 
@@ -49,7 +51,7 @@ class Outline(HTMLParser):
 
 
 def test_is_one_well_formed_self_contained_file():
-    page = render_html(example())
+    page = example().html()
     outline = Outline(page)
     assert len(set(outline.ids)) == len(outline.ids)
     assert set(outline.targets) <= set(outline.ids)
@@ -57,13 +59,13 @@ def test_is_one_well_formed_self_contained_file():
 
 
 def test_text_from_data_stays_text():
-    outline = Outline(render_html(example()))
+    outline = Outline(example().html())
     assert outline.scripts == 1
     assert NASTY in outline.text
 
 
 def test_says_what_drifted_first():
-    outline = Outline(render_html(example()))
+    outline = Outline(example().html())
     text = " ".join(filter(None, outline.text))
     assert "2 of 5 features drifted" in text
     order = [text.index(name) for name in ("speed feature", "height feature", "nothing feature")]
@@ -75,27 +77,68 @@ def test_says_what_drifted_first():
 
 def test_the_statistics_are_the_documents():
     report = example()
-    text = " ".join(filter(None, Outline(render_html(report)).text))
+    text = " ".join(filter(None, Outline(report.html()).text))
     speed = next(one for one in report.document["features"] if one["name"] == "speed")
-    assert f"Kolmogorov-Smirnov {speed['ks']:.3g} (effect at least" in text
-    assert f"PSI {speed['psi']:.3g} by definition" in text
+    assert f"Kolmogorov-Smirnov is {speed['ks']:.3g}" in text
+    assert f"PSI {speed['psi']:.3g} on bins" in text
 
 
 def test_many_features_stay_below_half_a_megabyte():
-    page = render_html(example(extra=300))
+    page = example(extra=300).html()
     assert len(page.encode()) < 500_000
     outline = Outline(page)
     assert sum(text.startswith("extra") for text in outline.text) == 300
-    assert set(outline.targets) <= set(outline.ids)
+    assert set(outline.targets) <= set(outline.ids) | unpacked(page)
+
+
+def unpacked(page):
+    """The ids of what comes packed."""
+    (data,) = re.findall(r'id="packed">([^<]*)<', page)
+    return set(Outline(zlib.decompress(base64.b64decode(data), wbits=-15).decode()).ids)
 
 
 @pytest.mark.parametrize("table", [{"x": [1.5, 2.5], "c": ["a", "b"]}, {"x": [None]}])
 def test_nothing_seen_yet(table):
     reference = Reference.from_columns(table)
-    page = render_html(Report.of(reference, Profile(reference)))
+    page = Report([DataDriftPreset()]).run(Profile(reference)).html()
     assert "Nothing to compare yet" in Outline(page).text
 
 
 def test_every_statistic_has_a_name_and_an_explanation():
     names = METHODS.keys() | {"missing"}
     assert words.METHOD_NAMES.keys() == words.METHOD_WORDS.keys() == names
+
+
+def test_a_hundred_features_keep_their_details_below_half_a_megabyte():
+    report = Report([DataDriftPreset(), DataSummaryPreset()], include_tests=True)
+    rng = np.random.default_rng(0)
+    wide = [
+        {
+            f"feature number {i}": rng.choice([f"category {k}" for k in range(40)], 500)
+            if i % 4 == 0
+            else rng.lognormal(sigma=2, size=500)
+            for i in range(100)
+        }
+        for _ in range(2)
+    ]
+    page = report.run(*wide).html()
+    assert len(page.encode()) <= 500_000
+    assert {f"d{i}" for i in range(100)} <= set(Outline(page).ids) | unpacked(page)
+
+
+def test_nothing_but_its_own_script_and_style_may_run():
+    page = everything().html()
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
+    assert policy is not None
+    for tag in ("script", "style"):
+        (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy[1]
+    assert "default-src 'none'" in policy[1]
+    assert "unsafe" not in policy[1]
+
+
+def test_hostile_names_and_values_stay_text():
+    text = " ".join(Outline(everything().html()).text)
+    for name in HOSTILE[:4]:
+        assert name in text

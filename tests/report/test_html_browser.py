@@ -2,34 +2,61 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, Page, expect
 
-from strandline.report import render_html
-
-from .examples import NASTY, example
+from .examples import HOSTILE, NASTY, everything, example
 
 pytestmark = pytest.mark.browser
+
+AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(render_html(example()), "utf-8")
+    example().save_html(path)
     return path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Every section there is."""
+    path = tmp_path_factory.mktemp("report") / "whole.html"
+    everything().save_html(path)
+    return path
+
+
+class Opened:
+    """A page that may ask for nothing, and say nothing on its console."""
+
+    def __init__(self, browser: Browser, path: Path) -> None:
+        self.page: Page = browser.new_page()
+        self.noted: list[str] = []
+        self.path = path
+        self.page.on("pageerror", lambda error: self.noted.append(str(error)))
+        self.page.on("console", lambda message: self.noted.append(message.text))
+        self.page.on("request", lambda request: self.noted.append(request.url))
+        self.page.on("dialog", lambda dialog: self.noted.append(dialog.message))
+        self.page.goto(path.as_uri())
 
 
 @pytest.fixture
 def opened(browser, saved):
-    page = browser.new_page()
-    problems = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: problems.append(message.text))
-    page.on("request", lambda request: problems.append(request.url))
-    page.goto(saved.as_uri())
-    yield page
-    page.close()
-    assert problems == [saved.as_uri()]
+    found = Opened(browser, saved)
+    yield found.page
+    found.page.close()
+    assert found.noted == [saved.as_uri()]
+
+
+@pytest.fixture
+def all_of_it(browser, whole):
+    found = Opened(browser, whole)
+    yield found.page
+    found.page.close()
+    assert found.noted == [whole.as_uri()]
 
 
 def names(page):
@@ -67,35 +94,97 @@ def test_unfolds_and_reads_bars_by_keyboard(opened):
     opened.keyboard.press("Enter")
     details = opened.locator(".details:visible")
     expect(details).to_contain_text("Kolmogorov-Smirnov")
-    figure = details.locator("figure")
-    figure.focus()
+    opened.keyboard.press("Tab")
+    figure = details.locator(".large")
+    expect(figure).to_be_focused()
     for _ in range(3):
         opened.keyboard.press("ArrowRight")
-    row = details.locator(".bars > table > tbody > tr").nth(2)
-    label = row.locator("th").text_content()
-    expect(figure.locator("figcaption")).to_contain_text(f"{label}: reference")
+    label, reference, current = figure.get_attribute("data-bars").split("\n")[2].split("\t")
+    expect(figure.locator(".read")).to_have_text(
+        f"{label}: reference {reference} %, current {current} %"
+    )
+    opened.keyboard.press("End")
+    expect(figure.locator(".read")).to_contain_text("≥")
     opened.get_by_role("button", name="speed").click()
     expect(opened.locator(".details:visible")).to_have_count(0)
 
 
 def test_reads_bars_by_pointer(opened):
     opened.get_by_role("button", name="speed").click()
-    figure = opened.locator(".details:visible figure")
-    figure.hover(position={"x": 5, "y": 20})
-    first = figure.locator("xpath=..").locator(".bars > table > tbody th").first.text_content()
-    expect(figure.locator("figcaption")).to_contain_text(f"{first}: reference")
+    figure = opened.locator(".details:visible .large")
+    figure.hover(position={"x": 5, "y": 60})
+    expect(figure.locator(".read")).to_contain_text("<")
+    opened.locator(".picture").first.hover()
+    expect(opened.locator(".tip")).to_contain_text("reference")
+
+
+def test_opens_everything_at_once(opened):
+    opened.get_by_role("button", name="Open all").click()
+    expect(opened.locator(".details:visible")).to_have_count(5)
+    opened.get_by_role("button", name="Close all").click()
+    expect(opened.locator(".details:visible")).to_have_count(0)
+
+
+def test_shows_the_tests_that_failed_first(all_of_it):
+    shown = all_of_it.locator(".tests tbody tr:visible")
+    assert set(shown.locator(".badge").all_text_contents()) <= {
+        "Fail",
+        "Warning",
+        "Error",
+        "Skipped",
+    }
+    failed = shown.count()
+    all_of_it.get_by_role("group", name="Status").get_by_role("button", name="All").click()
+    assert shown.count() > failed
+    assert "Pass" in shown.locator(".badge").all_text_contents()
+
+
+def test_reads_curves_by_keyboard(all_of_it):
+    figure = all_of_it.get_by_role("group", name="ROC curve of yes").first
+    figure.focus()
+    all_of_it.keyboard.press("ArrowRight")
+    expect(figure.locator(".read")).to_have_text(
+        "reference: false positive rate 0.0, true positive rate 0.0"
+    )
+
+
+def test_hostile_names_do_nothing(all_of_it):
+    """The fixture sees to it that nothing was asked for, said or run."""
+    all_of_it.get_by_role("button", name="Open all").click()
+    for text in HOSTILE:
+        assert all_of_it.get_by_text(text, exact=False).count() >= 1, text
+    assert all_of_it.locator("img, iframe, object, embed").count() == 0
+    assert all_of_it.evaluate("window.hacked") is None
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1200])
-def test_fits_phones_and_desks_in_light_and_dark(opened, width, scheme):
-    opened.set_viewport_size({"width": width, "height": 800})
-    opened.emulate_media(color_scheme=scheme)
-    for button in opened.locator(".unfold").all():
-        button.click()
-    assert opened.evaluate("document.documentElement.scrollWidth") <= width
-    contrast = opened.evaluate(CONTRAST)
-    assert min(contrast.values()) >= 4.5, contrast
+def test_fits_and_is_accessible(all_of_it, width, scheme):
+    all_of_it.set_viewport_size({"width": width, "height": 800})
+    all_of_it.emulate_media(color_scheme=scheme)
+    all_of_it.get_by_role("button", name="Open all").click()
+    all_of_it.get_by_role("group", name="Status").get_by_role("button", name="All").click()
+    assert all_of_it.evaluate("document.documentElement.scrollWidth") <= width
+    all_of_it.evaluate(AXE.read_text("utf-8"))
+    found = all_of_it.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    problems = [
+        (one["id"], node["target"], node["failureSummary"])
+        for one in found["violations"]
+        for node in one["nodes"][:3]
+    ]
+    assert not problems, problems
+
+
+def test_packed_details_unfold(browser, tmp_path):
+    example(extra=150).save_html(tmp_path / "large.html")
+    opened = Opened(browser, tmp_path / "large.html")
+    expect(opened.page.locator("#packed")).to_have_count(0)
+    last = opened.page.locator(".unfold").nth(-5)
+    last.click()
+    expect(opened.page.locator(".details:visible")).to_contain_text("Kolmogorov-Smirnov")
+    expect(opened.page.locator(".details:visible .large")).to_have_count(1)
+    opened.page.close()
+    assert opened.noted == [opened.path.as_uri()]
 
 
 def test_everything_is_there_without_scripts(browser, saved):
@@ -106,25 +195,9 @@ def test_everything_is_there_without_scripts(browser, saved):
     context.close()
 
 
-CONTRAST = """() => {
-  const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
-  const light = (text) => {
-    const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    const [r, g, b] = rgb(text).map((v) => linear(v / 255));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const background = (element) => {
-    const own = rgb(getComputedStyle(element).backgroundColor);
-    if (own.length === 3 || own[3] > 0) return getComputedStyle(element).backgroundColor;
-    return element.parentElement ? background(element.parentElement) : "rgb(255, 255, 255)";
-  };
-  const found = {};
-  const badges = ["drift", "no drift"].map((verdict) => `.badge[data-verdict="${verdict}"]`);
-  for (const selector of ["body", "small", ".kicker", "thead th", "footer", ...badges]) {
-    const element = document.querySelector(selector);
-    const pair = [light(getComputedStyle(element).color), light(background(element))];
-    const [a, b] = pair.sort((x, y) => y - x);
-    found[selector] = (a + 0.05) / (b + 0.05);
-  }
-  return found;
-}"""
+def test_a_notebook_shows_it_in_a_frame(browser):
+    page = browser.new_page()
+    page.set_content(example()._repr_html_())
+    frame = page.frame_locator("iframe")
+    expect(frame.locator("h1")).to_have_text("2 of 5 features drifted")
+    page.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from strandline.cli.arguments import DB, address, list_of_names, positive, report_path, share
 
 if TYPE_CHECKING:
-    from strandline.report import Report
+    from strandline.report import DataDefinition, Snapshot
 
 COLLECT_EXAMPLES = """\
 strandline collect --db sqlite:///strandline.db --site site/
@@ -79,16 +80,25 @@ def collect(a: argparse.Namespace) -> int:
 
 REPORT_EXAMPLES = """\
 strandline report --db sqlite:///strandline.db -o report.html
-strandline report --model delays --version 1 --from 2026-01-01 -o report.json"""
+strandline report --model delays --version 1 --from 2026-01-01 -o report.json
+strandline report --load report.json -o report.html"""
 
 CHECK_EXAMPLES = """\
 strandline check reference.csv current.csv
 strandline check train.parquet today.parquet --columns age,income -o report.html
+strandline check train.csv today.csv --preset drift --preset summary --test -o report.html
+strandline check train.csv today.csv --preset classification --target late --probability score
 strandline check train.csv today.csv || echo "something drifted\""""
 
 
 def report_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--db", default=DB, metavar="URL", help=f"the collector's database ({DB})")
+    p.add_argument(
+        "--load",
+        type=Path,
+        metavar="FILE",
+        help="a report's .json to write again, without a database",
+    )
     p.add_argument("--model", help="(default: the first one registered)")
     p.add_argument("--version", help="(default: the newest)")
     p.add_argument("--from", dest="start", metavar="TIME", help="windows from here on, ISO 8601")
@@ -100,13 +110,16 @@ def report_arguments(p: argparse.ArgumentParser) -> None:
         metavar="K",
         help="leave out windows of fewer sessions (default: 50)",
     )
+    _report_contents(p, ("drift", "summary"))
     _report_output(p)
 
 
 def report(a: argparse.Namespace) -> int:
     from strandline.collector.query import load_comparison
-    from strandline.report import Report
+    from strandline.report import PRESETS, Report, Snapshot
 
+    if a.load is not None:
+        return _show(Snapshot.load(a.load), a.out)
     seen = load_comparison(
         a.db,
         a.model,
@@ -126,11 +139,15 @@ def report(a: argparse.Namespace) -> int:
         about["hidden"] = f"{len(seen.hidden)} windows of fewer than {a.min_sessions} sessions"
     if seen.start is not None and seen.end is not None:
         about |= {"from": _utc(seen.start), "to": _utc(seen.end)}
-    return _show(Report.of(seen.reference, seen.profile, about=about), a.out)
+    items = [PRESETS[name]() for name in a.preset or ("drift",)]
+    found = Report(items, include_tests=a.test, about=about).run(seen.profile)
+    _show(found, a.out)
+    return found.exit_code if a.test else 0
 
 
 def check_arguments(p: argparse.ArgumentParser) -> None:
     from strandline.drift.stats import METHODS
+    from strandline.report import PRESETS
 
     p.add_argument("reference", type=Path, help="rows as they should be: .csv, .csv.gz or .parquet")
     p.add_argument("current", type=Path, help="rows as they are")
@@ -159,22 +176,85 @@ def check_arguments(p: argparse.ArgumentParser) -> None:
         choices=METHODS,
         help="statistic; repeat for more, the first that fits decides",
     )
+    _report_contents(p, tuple(PRESETS))
+    p.add_argument("--target", metavar="NAME", help="the column of true labels or values")
+    p.add_argument("--prediction", metavar="NAME", help="the column of predictions")
+    p.add_argument(
+        "--probability", metavar="NAME", help="the column of the positive class's probability"
+    )
+    p.add_argument("--positive", metavar="LABEL", help="the positive class (the last one)")
     _report_output(p)
 
 
 def check(a: argparse.Namespace) -> int:
     from strandline.drift.compare import DEFAULT_METHODS
-    from strandline.drift.features import Kind
-    from strandline.report import check
+    from strandline.report import PRESETS, DataDriftPreset, DataSummaryPreset, Preset, Report
 
-    kinds: dict[str, Kind] = dict.fromkeys(a.categorical, "categorical")
-    kinds |= dict.fromkeys(a.numeric, "numeric")
-    methods = a.method or DEFAULT_METHODS
-    found = check(
-        a.reference, a.current, columns=a.columns, kinds=kinds, alpha=a.alpha, methods=methods
-    )
+    items: list[Preset] = []
+    for name in a.preset or ("drift",):
+        if name == "drift":
+            items.append(DataDriftPreset(a.columns, method=tuple(a.method or DEFAULT_METHODS)))
+        elif name == "summary":
+            items.append(DataSummaryPreset(a.columns))
+        else:
+            items.append(PRESETS[name]())
+    made = Report(items, include_tests=a.test, alpha=a.alpha)
+    found = made.run(a.current, a.reference, data_definition=_definition(a))
     _show(found, a.out)
     return found.exit_code
+
+
+def _definition(a: argparse.Namespace) -> DataDefinition:
+    """What the options say of the columns. Raises `InputError` when they don't go together."""
+    from strandline.bundle.errors import InputError
+    from strandline.report import (
+        BinaryClassification,
+        DataDefinition,
+        MulticlassClassification,
+        Regression,
+    )
+
+    wanted = a.columns and set(a.columns)
+    kinds = DataDefinition(
+        numerical_columns=[name for name in a.numeric if not wanted or name in wanted],
+        categorical_columns=[name for name in a.categorical if not wanted or name in wanted],
+    )
+    if a.target is None:
+        if a.prediction or a.probability or a.positive:
+            raise InputError("--prediction, --probability and --positive need --target")
+        return kinds
+    presets = a.preset or []
+    if "regression" in presets:
+        if a.prediction is None:
+            raise InputError("a regression needs --prediction")
+        regression = Regression(target=a.target, prediction=a.prediction)
+        return replace(kinds, regression=[regression])
+    if a.prediction is None and a.probability is None:
+        raise InputError("--target needs --prediction or --probability")
+    if a.probability is None and a.positive is None:
+        several = MulticlassClassification(target=a.target, prediction_labels=a.prediction)
+        return replace(kinds, classification=[several])
+    binary = BinaryClassification(
+        target=a.target,
+        prediction_labels=a.prediction,
+        prediction_probas=a.probability,
+        pos_label=a.positive,
+    )
+    return replace(kinds, classification=[binary])
+
+
+def _report_contents(p: argparse.ArgumentParser, presets: Sequence[str]) -> None:
+    p.add_argument(
+        "--preset",
+        action="append",
+        choices=presets,
+        help="what to report; may be repeated (default: drift)",
+    )
+    p.add_argument(
+        "--test",
+        action="store_true",
+        help="test conditions that follow from the reference; exit code 1 when one fails",
+    )
 
 
 def _report_output(p: argparse.ArgumentParser) -> None:
@@ -189,7 +269,7 @@ def _report_output(p: argparse.ArgumentParser) -> None:
     )
 
 
-def _show(found: Report, files: Sequence[Path]) -> int:
+def _show(found: Snapshot, files: Sequence[Path]) -> int:
     """Write the report's files, and print it as a table."""
     from strandline.report import words
 
@@ -199,11 +279,17 @@ def _show(found: Report, files: Sequence[Path]) -> int:
     print(
         f"{document['rows']} rows against {document['reference_rows']}: {document['drifted']} drifted"
     )
-    width = max((len(f["name"]) for f in document["features"]), default=0) + 2
-    for feature in document["features"]:
+    features = document["features"]
+    width = max((len(f["name"]) for f in features), default=0) + 2
+    for feature in features:
         tests = [*feature["statistics"], *filter(None, [feature["missing"]])]
         numbers = "  ".join(f"{s['method']} {words.value(s['value'])}" for s in tests)
         print(f"  {feature['name']:<{width}}{feature['verdict']:<18}{numbers}")
+    for metric in document.get("metrics", ()):
+        if "model" in metric["params"] and metric["current"] is not None:
+            print(f"  {metric['title']:<{width}}{words.measure(metric['current'])}")
+    for test in found.tests:
+        print(f"  {test['status']:<8}{test['name']}: {test['condition']}")
     return 0
 
 

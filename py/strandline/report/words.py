@@ -48,6 +48,14 @@ VERDICT_WORDS: Final = {
     "no data": "No comparison",
 }
 
+STATUS_WORDS: Final = {
+    "SUCCESS": "Pass",
+    "FAIL": "Fail",
+    "WARNING": "Warning",
+    "ERROR": "Error",
+    "SKIPPED": "Skipped",
+}
+
 VERDICT_ORDER: Final = ("drift", "bins cannot tell", "no drift", "no data")
 
 
@@ -57,11 +65,34 @@ def value(x: float | None) -> str:
         return "–"
     if x == 0:
         return "0"
-    if abs(x) >= 1e6 or abs(x) < 1e-4:
+    if x < 0:
+        return f"−{value(-x)}"
+    if x >= 1e7 or x < 1e-4:
         return f"{x:.2e}"
-    if abs(x) >= 1000:
-        return f"{x:,.0f}"
-    return f"{x:.3g}"
+    return f"{x:,.0f}" if x >= 1000 else f"{x:.3g}"
+
+
+def whole(x: int) -> str:
+    """A count, its thousands set apart."""
+    return f"{x:,}"
+
+
+def part(count: int, of: int) -> str:
+    """A count and its share."""
+    return f"{count:,} ({share(count / of)})" if count and of else str(count)
+
+
+def change(then: float, now: float) -> str:
+    """A share before and after; once when both look alike."""
+    before, after = share(then), share(now)
+    return after if before == after else f"{before} → {after}"
+
+
+def effect(statistic: Mapping[str, Any]) -> str:
+    """The effect, with its confidence interval where there is one."""
+    low, high = statistic.get("effect_ci_low"), statistic.get("effect_ci_high")
+    sure = "" if low is None or high is None else f" [{value(low)}, {value(high)}]"
+    return value(statistic["effect"]) + sure
 
 
 def p_value(p: float | None) -> str:
@@ -83,28 +114,64 @@ def interval(statistic: Mapping[str, Any]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
+def measure(found: Mapping[str, Any] | None) -> str:
+    """A metric's value as the document has it: with its bounds, its share, its confidence interval."""
+    if found is None or found["value"] is None:
+        return VERDICT_WORDS[found["verdict"]] if found and found.get("verdict") else "–"
+    shown = value(found["value"])
+    if found.get("low") != found.get("high"):
+        shown = interval({"low": found["low"], "high": found["high"]})
+    if found.get("share") is not None and found["value"]:
+        shown += f" ({share(found['share'])})"
+    if "confidence" in found:
+        low, high = found["confidence"]
+        shown += f" [{value(low)}, {value(high)}]"
+    if found.get("verdict"):
+        name = METHOD_NAMES.get(found.get("method", ""), "")
+        note = f" ({found['note']})" if "note" in found else ""
+        shown = f"{VERDICT_WORDS[found['verdict']]}{note}: {name} {shown}"
+    return shown
+
+
 def lacking(summary: Mapping[str, Any]) -> float:
     """The share of missing and invalid cells."""
     return (summary["missing"] + summary["invalid"]) / summary["rows"] if summary["rows"] else 0.0
 
 
 def reason(feature: Mapping[str, Any]) -> str:
-    """One sentence that says what the verdict rests on."""
+    """What the verdict rests on, in a sentence or two."""
     summary = feature["summary"]
     if not feature["statistics"] and feature["missing"] is None:
-        return "There is nothing to compare with."
-    parts = []
-    if feature["statistics"]:
-        first = feature["statistics"][0]
-        parts.append(
-            f"{METHOD_NAMES[first['method']]} {value(first['value'])}"
-            f" (effect at least {value(first['effect'])}, floor {value(first['floor'])},"
-            f" p {p_value(first['p_value'])})"
-        )
-    if feature["missing"] is not None:
-        parts.append(
-            f"missing or invalid {share(lacking(summary['reference']))}"
-            f" → {share(lacking(summary['current']))}"
-            f" (p {p_value(feature['missing']['p_value'])})"
-        )
-    return "; ".join(parts) + "."
+        held = [side for side in ("reference", "current") if any(feature[side])]
+        if len(held) == 2:
+            return ""
+        return f"Only the {held[0]} rows hold values." if held else "Neither side holds a value."
+    parts = [_because(feature["statistics"][0])] if feature["statistics"] else []
+    lacking_test = feature["missing"]
+    if lacking_test is not None:
+        then, now = (share(lacking(summary[side])) for side in ("reference", "current"))
+        p = f"p {p_value(lacking_test['p_value'])}"
+        if lacking_test["verdict"] == "drift":
+            parts.insert(
+                0, f"The share of missing and invalid cells went from {then} to {now} ({p})."
+            )
+        else:
+            parts.append(f"Missing and invalid cells: {then}, then {now} ({p}).")
+    return " ".join(parts)
+
+
+def _because(statistic: Mapping[str, Any]) -> str:
+    name = METHOD_NAMES[statistic["method"]]
+    shown = interval(statistic)
+    floor, p = value(statistic["floor"]), p_value(statistic["p_value"])
+    tested = "" if statistic["p_value"] is None else f" (p {p})"
+    least = value(statistic["effect"])
+    effect = "" if least == value(statistic["value"]) else f": an effect of at least {least}"
+    verdict = statistic["verdict"]
+    if verdict == "drift":
+        return f"{name} is {shown}{effect}, at or above the floor of {floor}{tested}."
+    if verdict == "bins cannot tell":
+        return f"{name} is {shown}: the bins leave open whether that reaches {floor}{tested}."
+    if statistic["effect"] is not None and statistic["effect"] < statistic["floor"]:
+        return f"{name} is {shown}{effect}, below the floor of {floor}{tested}."
+    return f"{name} is {shown}: not significant{tested}."
