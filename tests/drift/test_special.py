@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from strandline.core import bridge_sf
-from strandline.drift.stats.missing import fisher
+from strandline.drift.stats.fisher import fisher
 from strandline.drift.stats.special import (
     beta_i,
     chi2_sf,

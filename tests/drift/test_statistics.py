@@ -247,13 +247,14 @@ def test_t_is_scipys_on_the_raw_rows(columns):
     ("reference", "current", "value", "p_value"),
     [
         ([1.0, 1.0], [1.0, 1.0], 0, 1),
-        ([1.0, 1.0], [2.0, 2.0], float("inf"), 0),
+        ([1.0, 1.0], [2.0, 2.0], float("inf"), 1 / 3),  # of the 6 ways to halve four rows 2 do so
         ([1.0], [2.0], float("inf"), 1),
     ],
 )
 def test_t_without_spread(reference, current, value, p_value):
     found = t_test(*pair(reference, current))
-    assert (found.value, found.p_value) == (value, p_value)
+    assert found.value == value
+    assert found.p_value == pytest.approx(p_value)
 
 
 @given(pairs(), st.sampled_from([2, 10, 50]))
@@ -356,7 +357,8 @@ def test_a_column_does_not_differ_from_itself(columns):
     for method in METHODS.values():
         if "numeric" in method.kinds:
             found = method(*pair(columns[0], columns[0]))
-            assert found.value == pytest.approx(0, abs=1e-9) or method in (ed, mannw, wasserstein)
+            assert found.effect == pytest.approx(0, abs=1e-9)
+            assert found.effect_ci_low == 0
             assert found.p_value == pytest.approx(1, abs=1e-4)
             assert found.judged(0.05).verdict == "no drift" or found.effect_high > 0
 

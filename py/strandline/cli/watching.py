@@ -146,7 +146,7 @@ def report(a: argparse.Namespace) -> int:
 
 
 def check_arguments(p: argparse.ArgumentParser) -> None:
-    from strandline.drift.stats import METHODS
+    from strandline.drift.stats import ALIASES, METHODS
     from strandline.report import PRESETS
 
     p.add_argument("reference", type=Path, help="rows as they should be: .csv, .csv.gz or .parquet")
@@ -173,7 +173,7 @@ def check_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--method",
         action="append",
-        choices=METHODS,
+        choices=[*METHODS, *ALIASES],
         help="statistic; repeat for more, the first that fits decides",
     )
     _report_contents(p, tuple(PRESETS))

@@ -15,7 +15,7 @@ from strandline.drift.profile import Profile
 from strandline.drift.quantiles import QUARTILES, quantile
 from strandline.drift.reference import Reference
 from strandline.drift.segments import Segment
-from strandline.drift.stats import METHODS, Statistic, Verdict, missing
+from strandline.drift.stats import ALIASES, METHODS, Statistic, Verdict, method, missing
 from strandline.drift.tally import CategoricalTally, NumericTally, Tally
 
 DEFAULT_METHODS: Final = ("ks", "chisquare", "psi", "jensenshannon", "wasserstein")
@@ -62,8 +62,9 @@ class FeatureDrift:
 
     def __getitem__(self, method: str) -> Statistic:
         """The statistic of a method; `KeyError` when it was not computed."""
+        name = ALIASES.get(method, method)
         for statistic in (*self.statistics, *([self.missing] if self.missing else [])):
-            if statistic.method == method:
+            if statistic.method == name:
                 return statistic
         raise KeyError(method)
 
@@ -109,7 +110,7 @@ def compare(
     alpha
         Level, in (0, 1).
     methods
-        Names in `stats.METHODS`.
+        Names in `stats.METHODS`, or `stats.ALIASES`.
     floors
         Effect floors by method name (`"missing"` too), in place of the defaults.
     per_feature
@@ -127,7 +128,7 @@ def compare(
     if absent:
         raise ValueError(f"the reference has no feature {', '.join(map(repr, absent))}")
     asked = dict.fromkeys(name for one in (common, *special.values()) for name in one.methods)
-    unknown = [name for name in asked if name not in METHODS]
+    unknown = [name for name in asked if ALIASES.get(name, name) not in METHODS]
     if unknown:
         raise ValueError(
             f"there is no statistic {', '.join(unknown)}; there are {', '.join(METHODS)}"
@@ -156,12 +157,8 @@ def _compute(feature: Feature, current: Tally, criteria: Criteria) -> FeatureDri
     statistics: tuple[Statistic, ...] = ()
     lacking = None
     if feature.tally.n and current.n:
-        fitting = (
-            METHODS[name] for name in criteria.methods if feature.kind in METHODS[name].kinds
-        )
-        statistics = tuple(
-            _with_floor(method(feature, current), criteria.floors) for method in fitting
-        )
+        fitting = (method(name) for name in criteria.methods if feature.kind in method(name).kinds)
+        statistics = tuple(_with_floor(one(feature, current), criteria.floors) for one in fitting)
     if (
         feature.tally.rows
         and current.rows

@@ -29,7 +29,7 @@ from strandline.drift.features import Feature
 from strandline.drift.multiple import benjamini_hochberg
 from strandline.drift.profile import Profile
 from strandline.drift.reference import Reference
-from strandline.drift.stats.missing import fisher
+from strandline.drift.stats.fisher import fisher
 
 METHODS: Final = ("ks", "chisquare")
 FROM_THE_START: Final = 0.8

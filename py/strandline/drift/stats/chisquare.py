@@ -6,6 +6,7 @@ from math import log, sqrt
 
 from strandline.drift.features import Feature
 from strandline.drift.stats.cells import Cells, coarse_cells, pearson, totals
+from strandline.drift.stats.intervals import of_cells, score_variance
 from strandline.drift.stats.special import chi2_sf
 from strandline.drift.stats.statistic import Statistic, statistic
 from strandline.drift.tally import Tally
@@ -19,7 +20,8 @@ def chisquare(feature: Feature, current: Tally) -> Statistic:
     Categories that both samples together hold too few of are pooled with those outside the
     vocabulary, in the value as well; numeric features come in tenths of the reference, or fewer
     cells when there are few rows. The effect is Cramér's V as samples of equal size with these
-    shares would have it, √(½ Σ (p − q)²/(p + q)) in [0, 1].
+    shares would have it, √(½ Σ (p − q)²/(p + q)) in [0, 1]; its confidence interval is that of a
+    noncentral chi-square's noncentrality.
     """
     table = coarse_cells(feature, current)
     value, p_value = pearson(table)
@@ -43,7 +45,19 @@ def g_test(feature: Feature, current: Tally) -> Statistic:
 
 def _homogeneity(method: str, table: Cells, value: float, p_value: float) -> Statistic:
     n, m = totals(table)
-    effect = sqrt(sum((r / n - c / m) ** 2 / (r / n + c / m) for r, c in table if r + c) / 2)
+    square = 0.0
+    scores_r, scores_c = [], []
+    for r, c in table:
+        p, q = r / n, c / m
+        lean = (p - q) / (p + q) if r + c else 0.0
+        square += (p - q) * lean / 2
+        # d/dp of (p − q)²/(p + q) is lean·(2 − lean), d/dq is −lean·(2 + lean)
+        scores_r.append(lean * (2 - lean) / 2)
+        scores_c.append(-lean * (2 + lean) / 2)
+    linear = score_variance(scores_r, [r for r, _ in table])
+    linear += score_variance(scores_c, [c for _, c in table])
+    effect = sqrt(square)
+    ci_low, ci_high = of_cells(table, 1 / 4, square, linear)
     return Statistic(
         method=method,
         value=value,
@@ -54,5 +68,7 @@ def _homogeneity(method: str, table: Cells, value: float, p_value: float) -> Sta
         effect=effect,
         effect_high=effect,
         floor=0.05,
+        effect_ci_low=ci_low,
+        effect_ci_high=min(1.0, ci_high),
         binned=True,
     )

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from math import inf, sqrt
 from typing import Final, NamedTuple
 
+from strandline.drift import bins
 from strandline.drift.features import NumericFeature
 from strandline.drift.stats.cells import effective_n
 from strandline.drift.tally import NumericTally
 
 TEST_CUTS: Final = 20
 """cuts that a test looks at; its cost grows with their square"""
+
+
+TEST_ROWS: Final = 10
+"""rows of the reference that a test on ranks puts together at least, where values are no ties"""
 
 
 class Piece(NamedTuple):
@@ -60,6 +65,63 @@ class Point(NamedTuple):
     """√(nm/(n+m))·(F − G): without drift a Brownian bridge at the time `share`"""
 
 
+class Step(NamedTuple):
+    """A bin with rows in it, as ranks see it."""
+
+    r: int
+    """rows of the reference"""
+    c: int
+    """rows of the current"""
+    below: int
+    """rows of both in the bins before"""
+    before: int
+    """nm(F − G) where the bin begins; it ends at before + m·r − n·c"""
+    tied: bool
+    """whether the rows can have one value only, or there is just one row"""
+
+    @property
+    def rows(self) -> int:
+        return self.r + self.c
+
+    def middle(self, n: int, m: int) -> float:
+        """nm(F − G), a tie's half included, if all rows are tied."""
+        return self.before + (m * self.r - n * self.c) / 2
+
+    def spread(self, total: int) -> float:
+        """N²·(H(1 − H) less what a tie takes away), H the pooled share at the bin's middle: the
+        variance of a bridge's mean over the bin.
+        """
+        middle = self.below + self.rows / 2
+        return middle * (total - middle) - total * self.rows / 4
+
+
+def ranks(feature: NumericFeature, current: NumericTally) -> list[Step]:
+    """The bins that hold rows, in order."""
+    steps: list[Step] = []
+    n, m = feature.tally.n, current.n
+    below = before = 0
+    last = len(feature.cuts)
+    for i, (r, c) in enumerate(zip(feature.tally.counts, current.counts, strict=True)):
+        if r + c:
+            atom = 0 < i < last and bins.is_atom(feature.cuts[i - 1], feature.cuts[i])
+            steps.append(Step(r, c, below, before, atom or r + c == 1))
+            below += r + c
+            before += m * r - n * c
+    return steps
+
+
+def joined(steps: Sequence[Step], least: int) -> list[Step]:
+    """Neighbours that are no ties put together until they hold so many rows of the reference."""
+    groups: list[Step] = []
+    for step in steps:
+        last = groups[-1] if groups else None
+        if last is None or step.tied or last.tied or last.r >= least:
+            groups.append(step)
+        else:
+            groups[-1] = last._replace(r=last.r + step.r, c=last.c + step.c)
+    return groups
+
+
 def pieces(feature: NumericFeature, current: NumericTally) -> Iterator[Piece]:
     """The bins that have a width between the smallest and the largest value of both samples."""
     reference = feature.tally
@@ -75,6 +137,32 @@ def pieces(feature: NumericFeature, current: NumericTally) -> Iterator[Piece]:
         if b > a:
             yield Piece(b - a, before, after, r / n, c / m)
         before = after
+
+
+def reaches(
+    feature: NumericFeature, current: NumericTally, weight: Callable[[float, float], float]
+) -> list[float]:
+    """For each bin how much a row in it adds to ∫ weight·(F − G) dx over the reference's range, in
+    units of this range; the weight depends on F − G at either end of a bin. From the row's bin on F
+    is higher.
+    """
+    reference = feature.tally
+    n, m = reference.n, current.n
+    low, high = reference.minimum, reference.maximum
+    edges = [low, *(min(max(cut, low), high) for cut in feature.cuts), high]
+    ends = [
+        r / n - c / m
+        for r, c in zip(accumulate(reference.counts), accumulate(current.counts), strict=True)
+    ]
+    total = 0.0
+    scores = []
+    for i in reversed(range(len(ends))):
+        part = weight(ends[i - 1] if i else 0.0, ends[i]) * (
+            (edges[i + 1] - edges[i]) / (high - low)
+        )
+        scores.append(total + part / 2)
+        total += part
+    return scores[::-1]
 
 
 def points(feature: NumericFeature, current: NumericTally) -> list[Point]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import sqrt
+from math import inf, sqrt
 
 from strandline.drift.features import NumericFeature
-from strandline.drift.stats.curves import Point, pieces, points, unit
+from strandline.drift.stats import intervals
+from strandline.drift.stats.cells import effective_n
+from strandline.drift.stats.curves import pieces, points, reaches, unit
+from strandline.drift.stats.intervals import Interval
 from strandline.drift.stats.ks import ks
-from strandline.drift.stats.special import gamma_q
+from strandline.drift.stats.quadratic import Cumulants, Term, cumulants, tail
 from strandline.drift.stats.statistic import Statistic, statistic
 from strandline.drift.tally import NumericTally
 
@@ -19,8 +21,8 @@ def ed(feature: NumericFeature, current: NumericTally) -> Statistic:
     `energy_distance`; the effect is the distance.
 
     The bounds: F − G is known at the cuts, and within a bin moves by no more than its masses. The
-    p-value is of Σ v(F − G)² over the cuts that `wasserstein` tests: a gamma distribution with its
-    mean and variance without drift. References: Székely & Rizzo (2013).
+    p-value is of Σ v(F − G)² over the cuts that `wasserstein` tests, a quadratic form of the Brownian
+    bridge; the confidence interval is that of its noncentrality. References: Székely & Rizzo (2013).
     """
     low = high = even = 0.0
     for piece in pieces(feature, current):
@@ -30,7 +32,13 @@ def ed(feature: NumericFeature, current: NumericTally) -> Statistic:
         even += piece.width * (a * a + a * b + b * b) / 3
     low, high, even = (sqrt(2 * area / unit(feature.tally)) for area in (low, high, even))
     at = points(feature, current)
-    p_value = _p_value(at) if at else ks(feature, current).p_value
+    p_value = ks(feature, current).p_value
+    around = 0.0, inf
+    if at:
+        null = cumulants([Term(p.span, p.share, p.share * (1 - p.share)) for p in at])
+        p_value = tail(sum(point.span * point.value**2 for point in at), null)
+        around = _around(feature, current, null, even)
+    ci_low, ci_high = intervals.widened(low, high, even, around)
     return Statistic(
         method="ed",
         value=even,
@@ -41,16 +49,23 @@ def ed(feature: NumericFeature, current: NumericTally) -> Statistic:
         effect=low,
         effect_high=high,
         floor=0.1,
+        effect_ci_low=ci_low,
+        effect_ci_high=ci_high,
     )
 
 
-def _p_value(at: Sequence[Point]) -> float:
-    x = sum(point.span * point.value**2 for point in at)
-    mean = sum(point.span * point.share * (1 - point.share) for point in at)
-    variance = 0.0
-    for j, later in enumerate(at):
-        variance += 2 * (later.span * later.share * (1 - later.share)) ** 2
-        for earlier in at[:j]:
-            covariance = earlier.share * (1 - later.share)
-            variance += 4 * earlier.span * later.span * covariance**2
-    return gamma_q(mean * mean / variance, x * mean / variance)
+def _around(
+    feature: NumericFeature, current: NumericTally, null: Cumulants, value: float
+) -> Interval:
+    """A confidence interval for the distance over the reference's range, in this unit."""
+    width = feature.tally.maximum - feature.tally.minimum
+    scale = 2 * width / unit(feature.tally) / effective_n(feature.tally.n, current.n)
+    scores = reaches(feature, current, lambda before, after: before + after)
+    linear = intervals.score_variance(scores, feature.tally.counts)
+    linear += intervals.score_variance(scores, current.counts)
+    return intervals.of_root(
+        value * value,
+        scale * null.mean,
+        scale * scale * null.variance,
+        linear * (2 * width / unit(feature.tally)) ** 2,
+    )

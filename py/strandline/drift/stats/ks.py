@@ -10,6 +10,7 @@ from operator import add
 from strandline import core
 from strandline.drift import bins
 from strandline.drift.features import NumericFeature
+from strandline.drift.stats import intervals
 from strandline.drift.stats.cells import effective_n
 from strandline.drift.stats.special import kolmogorov_sf
 from strandline.drift.stats.statistic import Statistic, statistic
@@ -28,7 +29,8 @@ def ks(feature: NumericFeature, current: NumericTally) -> Statistic:
 
     The p-value is that of D_h in the limit, a Brownian bridge at the pooled shares below the cuts:
     it keeps its level where values repeat and bins are few, which Kolmogorov's distribution (of the
-    supremum over all times) does not.
+    supremum over all times) does not. The confidence interval of D is Kolmogorov's band around both
+    ends.
     """
     n, m = feature.tally.n, current.n
     at_cuts = [
@@ -45,15 +47,19 @@ def ks(feature: NumericFeature, current: NumericTally) -> Statistic:
             high = max(high, before + p, q - before)
         before = after
     root = sqrt(effective_n(n, m))
+    band = intervals.KOLMOGOROV / root
+    p_value = _p_value(feature, current, root * low)
     return Statistic(
         method="ks",
         value=low,
         low=low,
         high=high,
-        p_value=_p_value(feature, current, root * low),
-        p_value_high=kolmogorov_sf(root * high),
+        p_value=p_value,
+        p_value_high=min(p_value, kolmogorov_sf(root * high)),
         effect=low,
         effect_high=high,
+        effect_ci_low=max(0.0, low - band),
+        effect_ci_high=min(1.0, high + band),
         floor=0.05,
     )
 

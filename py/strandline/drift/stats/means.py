@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import inf, sqrt
+from math import inf, isfinite, sqrt
 
 from strandline.drift import exact
 from strandline.drift.features import CategoricalFeature, NumericFeature
+from strandline.drift.stats import intervals
 from strandline.drift.stats.cells import effective_n
-from strandline.drift.stats.special import normal_sf, student_sf
+from strandline.drift.stats.fisher import last_category
+from strandline.drift.stats.special import normal_sf, separation, student_quantile, student_sf
 from strandline.drift.stats.statistic import Statistic, statistic
 from strandline.drift.tally import CategoricalTally, NumericTally
 
@@ -16,7 +18,7 @@ from strandline.drift.tally import CategoricalTally, NumericTally
 @statistic("numeric")
 def t_test(feature: NumericFeature, current: NumericTally) -> Statistic:
     """Welch's t of current minus reference; the effect is Cohen's d, |Δmean| over the root of the
-    mean of the variances.
+    mean of the variances, its confidence interval Welch's for Δmean, in this unit.
 
     As on the raw rows: the sums are exact. Without spread in either sample t is 0 or infinite.
     References: Welch (1947).
@@ -27,14 +29,19 @@ def t_test(feature: NumericFeature, current: NumericTally) -> Statistic:
     v = exact.variance(reference.total, reference.squares, n)
     w = exact.variance(current.total, current.squares, m)
     error = v / n + w / m
+    reach = inf
     if error > 0 and error < inf:
         value = shift / sqrt(error)
-        df = error**2 / ((v / n) ** 2 / max(n - 1, 1) + (w / m) ** 2 / max(m - 1, 1))
-        p_value = 2 * student_sf(abs(value), df)
-        effect = abs(shift) / sqrt((v + w) / 2)
+        part = v / n / error
+        df = 1 / (part * part / max(n - 1, 1) + (1 - part) ** 2 / max(m - 1, 1))
+        p_value = 2 * student_sf(abs(value), df) if min(n, m) > 1 else 1.0
+        unit = sqrt((v + w) / 2)
+        effect = abs(shift) / unit
+        reach = student_quantile(df) * sqrt(error) / unit if min(n, m) > 1 else inf
     else:
         value = effect = 0.0 if shift == 0 or error == inf else inf
-        p_value = 1.0 if min(n, m) < 2 or not value else 0.0
+        p_value = separation(n, m) if value else 1.0
+    ci_low, ci_high = intervals.of_size(effect - reach, effect + reach)
     return Statistic(
         method="t_test",
         value=value,
@@ -45,6 +52,8 @@ def t_test(feature: NumericFeature, current: NumericTally) -> Statistic:
         effect=effect,
         effect_high=effect,
         floor=0.1,
+        effect_ci_low=ci_low if isfinite(effect) else 0.0,
+        effect_ci_high=ci_high,
     )
 
 
@@ -52,18 +61,18 @@ def t_test(feature: NumericFeature, current: NumericTally) -> Statistic:
 def z(feature: CategoricalFeature, current: CategoricalTally) -> Statistic:
     """The two-sample z of the share of the category that sorts last, current minus reference.
 
-    Meant for features with two categories: the last one of 0 and 1, False and True, no and yes.
-    (One chosen by its count in the reference would be common there by chance, and less so
-    elsewhere.) The effect is the difference of the shares.
+    Meant for features with two categories: the last one of 0 and 1, False and True, no and yes. The
+    effect is the difference of the shares, its confidence interval Newcombe's.
     """
     n, m = feature.tally.n, current.n
-    last = feature.vocabulary.index(max(feature.vocabulary))
+    last = last_category(feature)
     a, b = feature.tally.counts[last], current.counts[last]
     difference = b / m - a / n
     pooled = (a + b) / (n + m)
     error = sqrt(pooled * (1 - pooled) / effective_n(n, m))
     value = difference / error if error else 0.0
     p_value = 2 * normal_sf(abs(value))
+    ci_low, ci_high = intervals.of_difference(a / n, n, b / m, m)
     return Statistic(
         method="z",
         value=value,
@@ -74,6 +83,8 @@ def z(feature: CategoricalFeature, current: CategoricalTally) -> Statistic:
         effect=abs(difference),
         effect_high=abs(difference),
         floor=0.05,
+        effect_ci_low=ci_low,
+        effect_ci_high=ci_high,
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from math import exp, lgamma, sqrt
+from math import sqrt
 from typing import Final
 
 from strandline.drift.features import Feature
+from strandline.drift.stats import intervals
+from strandline.drift.stats.fisher import fisher
 from strandline.drift.stats.special import chi2_sf
 from strandline.drift.stats.statistic import Statistic
 from strandline.drift.tally import Tally
@@ -16,7 +18,7 @@ EXACT_BELOW: Final = 20
 
 def missing(feature: Feature, current: Tally) -> Statistic:
     """The difference of the shares of rows that are missing or invalid, current minus reference;
-    the effect is its size.
+    the effect is its size, its confidence interval Newcombe's.
 
     Fisher's exact test where few rows are expected, else Pearson's chi-square of the fourfold
     table.
@@ -27,6 +29,7 @@ def missing(feature: Feature, current: Tally) -> Statistic:
     value = b / m - a / n
     smallest = min(a + b, n + m - a - b) * min(n, m) / (n + m)
     p_value = fisher(a, n, b, m) if smallest < EXACT_BELOW else _pearson(a, n, b, m)
+    ci_low, ci_high = intervals.of_difference(a / n, n, b / m, m)
     return Statistic(
         method="missing",
         value=value,
@@ -37,26 +40,9 @@ def missing(feature: Feature, current: Tally) -> Statistic:
         effect=abs(value),
         effect_high=abs(value),
         floor=0.01,
+        effect_ci_low=ci_low,
+        effect_ci_high=ci_high,
     )
-
-
-def fisher(a: int, n: int, b: int, m: int) -> float:
-    """Two-sided p-value of Fisher's exact test for a of n against b of m.
-
-    Sums the tables with these margins that are no more likely than the one at hand.
-    """
-    if 2 * (a + b) > n + m:
-        a, b = n - a, m - b
-    hits = a + b
-    first, last = max(0, hits - m), min(hits, n)
-    constant = _log_choose(n + m, hits)
-    at = [_log_choose(n, k) + _log_choose(m, hits - k) - constant for k in range(first, last + 1)]
-    limit = at[a - first] + 1e-7
-    return min(1.0, sum(exp(x) for x in at if x <= limit))
-
-
-def _log_choose(n: int, k: int) -> float:
-    return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
 
 
 def _pearson(a: int, n: int, b: int, m: int) -> float:

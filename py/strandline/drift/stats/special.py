@@ -4,7 +4,7 @@ oracle.
 
 from __future__ import annotations
 
-from math import erfc, exp, lgamma, log, log1p, pi, sqrt
+from math import asin, erfc, exp, lgamma, log, log1p, pi, sqrt
 from typing import Final
 
 _EPSILON: Final = 1e-16
@@ -106,3 +106,30 @@ def beta_i(a: float, b: float, x: float) -> float:
             break
     scale = lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x)
     return exp(scale) * fraction / a
+
+
+def f_sf(x: float, a: float, b: float) -> float:
+    """P(X > x) for X of Fisher's F with a and b > 0 degrees of freedom."""
+    return 1.0 if x <= 0 else beta_i(b / 2, a / 2, b / (b + a * x))
+
+
+def separation(n: int, m: int) -> float:
+    """How likely n and m rows of one distribution fall apart into two groups: 2/C(n + m, n)."""
+    return min(1.0, 2 * exp(lgamma(n + 1) + lgamma(m + 1) - lgamma(n + m + 1)))
+
+
+def student_quantile(df: float) -> float:
+    """The t with P(|T| > t) = 5 %, by bisection."""
+    low, high = 1.0, 1e3
+    while high - low > 1e-9 * high:
+        middle = (low + high) / 2
+        if student_sf(middle, df) > 0.025:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def covariance_of_abs(rho: float) -> float:
+    """Cov(|X|, |Y|) of standard normals with correlation rho."""
+    return 2 / pi * (sqrt(1 - rho * rho) + rho * asin(rho) - 1)

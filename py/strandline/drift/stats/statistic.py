@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, Literal, TypeAlias
 
 from strandline.drift.features import Feature, Kind
@@ -37,6 +37,10 @@ class Statistic:
     floor: float
     """an effect below this is no drift, however significant"""
     binned: bool = False
+    effect_ci_low: float = 0.0
+    """95 % confidence: the populations' effect is not smaller"""
+    effect_ci_high: float = inf
+    """95 % confidence: nor is it larger; `inf` where nothing can be said"""
     verdict: Verdict = "no data"
 
     def judged(self, alpha: float) -> Statistic:
@@ -65,6 +69,8 @@ class Statistic:
             "high": _finite(self.high),
             "p_value": self.p_value,
             "effect": _finite(self.effect),
+            "effect_ci_low": _finite(self.effect_ci_low),
+            "effect_ci_high": _finite(self.effect_ci_high),
             "floor": self.floor,
             "binned": self.binned,
             "verdict": self.verdict,
@@ -101,6 +107,14 @@ class Method:
 
 
 METHODS: dict[str, Method] = {}
+
+ALIASES: dict[str, str] = {"TVD": "tvd"}
+"""other spellings of names in `METHODS`"""
+
+
+def method(name: str) -> Method:
+    """The statistic of this name or alias; `KeyError` when there is none."""
+    return METHODS[ALIASES.get(name, name)]
 
 
 def statistic(*kinds: Kind) -> Callable[[Compute], Method]:

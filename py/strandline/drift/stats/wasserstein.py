@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import asin, inf, isfinite, pi, sqrt
+from math import inf, isfinite, pi, sqrt
 
 from strandline.drift.features import NumericFeature
-from strandline.drift.stats.curves import Point, pieces, points, unit
+from strandline.drift.stats import intervals
+from strandline.drift.stats.cells import effective_n
+from strandline.drift.stats.curves import Point, pieces, points, reaches, unit
+from strandline.drift.stats.intervals import Interval
 from strandline.drift.stats.ks import ks
-from strandline.drift.stats.special import gamma_q
+from strandline.drift.stats.special import covariance_of_abs, gamma_q
 from strandline.drift.stats.statistic import Statistic, statistic
 from strandline.drift.tally import NumericTally
 
@@ -32,6 +35,11 @@ def wasserstein(feature: NumericFeature, current: NumericTally) -> Statistic:
     at = points(feature, current)
     # Without a range there is nothing to move over: what is left is whether values are the same.
     p_value = _p_value(at) if at else ks(feature, current).p_value
+    width = (feature.tally.maximum - feature.tally.minimum) / scale
+    around = (0.0, inf)
+    if at:
+        around = _around(feature, current, at, value / width)
+    ci_low, ci_high = intervals.widened(low, high, value, (around[0] * width, around[1] * width))
     return Statistic(
         method="wasserstein",
         value=value,
@@ -42,6 +50,8 @@ def wasserstein(feature: NumericFeature, current: NumericTally) -> Statistic:
         effect=low,
         effect_high=high,
         floor=0.1,
+        effect_ci_low=ci_low,
+        effect_ci_high=ci_high,
     )
 
 
@@ -72,7 +82,13 @@ def _mean_abs(a: float, b: float) -> float:
 
 
 def _p_value(at: Sequence[Point]) -> float:
+    mean, variance = _moments(at)
     x = sum(point.span * abs(point.value) for point in at)
+    return gamma_q(mean * mean / variance, x * mean / variance)
+
+
+def _moments(at: Sequence[Point]) -> tuple[float, float]:
+    """Mean and variance of Σ v·|Z| for a bridge Z."""
     sds = [point.span * sqrt(point.share * (1 - point.share)) for point in at]
     mean = sum(sds) * sqrt(2 / pi)
     variance = 0.0
@@ -80,10 +96,18 @@ def _p_value(at: Sequence[Point]) -> float:
         variance += sds[j] ** 2 * (1 - 2 / pi)
         for sd, earlier in zip(sds, at[:j], strict=False):
             rho = sqrt(earlier.share * (1 - later.share) / (later.share * (1 - earlier.share)))
-            variance += 2 * sd * sds[j] * _covariance_of_abs(min(rho, 1.0))
-    return gamma_q(mean * mean / variance, x * mean / variance)
+            variance += 2 * sd * sds[j] * covariance_of_abs(min(rho, 1.0))
+    return mean, variance
 
 
-def _covariance_of_abs(rho: float) -> float:
-    """Cov(|X|, |Y|) of standard normals with correlation rho."""
-    return 2 / pi * (sqrt(1 - rho * rho) + rho * asin(rho) - 1)
+def _around(
+    feature: NumericFeature, current: NumericTally, at: Sequence[Point], value: float
+) -> Interval:
+    """A confidence interval for W1 in units of the reference's range, to which it is confined."""
+    n, m = feature.tally.n, current.n
+    mean, variance = _moments(at)
+    scale = 1 / sqrt(effective_n(n, m))
+    scores = reaches(feature, current, lambda before, after: (before > -after) - (before < -after))
+    linear = intervals.score_variance(scores, feature.tally.counts)
+    linear += intervals.score_variance(scores, current.counts)
+    return intervals.of_sum(value, scale * mean, scale * scale * variance, linear)
