@@ -207,7 +207,7 @@ def _divergence(
         effect=value,
         effect_high=high,
         floor=0.1,
-        binned=binned or feature.kind == "numeric",
+        binned=binned or not isinstance(feature, CategoricalFeature),
         effect_ci_low=ci_low,
         effect_ci_high=ci_high,
     )
