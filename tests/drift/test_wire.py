@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from referencing import Registry, Resource
 
-from strandline.drift import Profile, Reference, WireError, result, wire
+from strandline.drift import Profile, Reference, SessionMoments, WireError, result, wire
 
-NAMES = [wire.PROFILE, wire.REPORT, wire.REFERENCE, wire.RESULT]
+NAMES = [wire.PROFILE, wire.REPORT, wire.REFERENCE, wire.RESULT, wire.SESSIONS]
 TABLE = {"x": [0.5, 1.5, 2.5, None], "c": ["a", "b", "b", ""]}
 FROZEN = Reference.from_columns(TABLE)
 SEEN = Profile.from_rows({"x": [0.5, "?", 9.0], "c": ["a", None, "z"]}, FROZEN)
@@ -33,6 +33,7 @@ DOCUMENTS = {
     wire.PROFILE: SEEN.to_wire(),
     wire.REPORT: REPORT,
     wire.REFERENCE: json.loads(FROZEN.to_json()),
+    wire.SESSIONS: SessionMoments.of(SEEN).to_wire(),
     wire.RESULT: result(FROZEN, SEEN) | {"about": {"title": "a test", "sessions": 3}},
 }
 REGISTRY = Registry().with_resources(

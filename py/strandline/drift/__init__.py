@@ -7,6 +7,7 @@ from strandline.drift.monitor import Monitor
 from strandline.drift.profile import Profile
 from strandline.drift.reference import Reference
 from strandline.drift.segments import Segment
+from strandline.drift.sessions import SessionMoments
 from strandline.drift.stats import METHODS, Statistic
 from strandline.drift.tally import CategoricalTally, NumericTally, Tally, WireError
 
@@ -20,6 +21,7 @@ __all__ = [
     "Profile",
     "Reference",
     "Segment",
+    "SessionMoments",
     "Statistic",
     "Tally",
     "WireError",

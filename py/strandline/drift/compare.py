@@ -15,7 +15,9 @@ from strandline.drift.profile import Profile
 from strandline.drift.quantiles import QUARTILES, quantile
 from strandline.drift.reference import Reference
 from strandline.drift.segments import Segment
+from strandline.drift.sessions import Moments, SessionMoments
 from strandline.drift.stats import ALIASES, METHODS, Statistic, Verdict, method, missing
+from strandline.drift.stats.clustered import corrected
 from strandline.drift.tally import CategoricalTally, NumericTally, Tally
 
 DEFAULT_METHODS: Final = ("ks", "chisquare", "psi", "jensenshannon", "wasserstein")
@@ -96,6 +98,7 @@ def compare(
     methods: Sequence[str] = DEFAULT_METHODS,
     floors: Mapping[str, float] | None = None,
     per_feature: Mapping[str, Criteria] | None = None,
+    sessions: SessionMoments | None = None,
 ) -> tuple[FeatureDrift, ...]:
     """Compare what a profile holds with its reference, feature by feature, in the reference's
     order; then the features of each segment, where the reference has segments.
@@ -115,12 +118,16 @@ def compare(
         Effect floors by method name (`"missing"` too), in place of the defaults.
     per_feature
         By feature name, in place of `methods` and `floors`.
+    sessions
+        Moments between the sessions that the profile's rows come from: p-values and confidence
+        intervals then allow for rows of a session being alike (`stats.clustered`). Segments are
+        compared as if their rows were independent.
 
     Raises
     ------
     ValueError
-        For a method or a feature that there is not, an `alpha` outside (0, 1), or a profile of
-        another reference.
+        For a method or a feature that there is not, an `alpha` outside (0, 1), or a profile or
+        moments of another reference.
     """
     common = Criteria(methods, floors or {})
     special = per_feature or {}
@@ -137,8 +144,15 @@ def compare(
         raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
     if profile.reference is not reference and profile.reference.sha256 != reference.sha256:
         raise ValueError("the profile belongs to another reference")
+    if sessions is not None and sessions.reference.sha256 != reference.sha256:
+        raise ValueError("the sessions' moments belong to another reference")
     found = [
-        _compute(feature, profile[feature.name], special.get(feature.name, common))
+        _compute(
+            feature,
+            profile[feature.name],
+            special.get(feature.name, common),
+            sessions.get(feature.name) if sessions is not None else None,
+        )
         for feature in reference
     ]
     for segmentation in reference.segmentations:
@@ -153,7 +167,9 @@ def compare(
     return tuple(_judge(one, level, adjusted) for one in found)
 
 
-def _compute(feature: Feature, current: Tally, criteria: Criteria) -> FeatureDrift:
+def _compute(
+    feature: Feature, current: Tally, criteria: Criteria, moments: Moments | None = None
+) -> FeatureDrift:
     statistics: tuple[Statistic, ...] = ()
     lacking = None
     if feature.tally.n and current.n:
@@ -165,6 +181,9 @@ def _compute(feature: Feature, current: Tally, criteria: Criteria) -> FeatureDri
         and feature.tally.n + current.n < (feature.tally.rows + current.rows)
     ):
         lacking = _with_floor(missing(feature, current), criteria.floors)
+    if moments is not None:
+        statistics = tuple(corrected(one, feature, current, moments) for one in statistics)
+        lacking = lacking and corrected(lacking, feature, current, moments)
     return FeatureDrift(feature, current, statistics, lacking, None, "no data")
 
 
@@ -233,10 +252,17 @@ def result(
     methods: Sequence[str] = DEFAULT_METHODS,
     floors: Mapping[str, float] | None = None,
     per_feature: Mapping[str, Criteria] | None = None,
+    sessions: SessionMoments | None = None,
 ) -> dict[str, Any]:
     """`compare` as a JSON document of the schema ``drift-1``, with bars to draw for each feature."""
     found = compare(
-        reference, profile, alpha=alpha, methods=methods, floors=floors, per_feature=per_feature
+        reference,
+        profile,
+        alpha=alpha,
+        methods=methods,
+        floors=floors,
+        per_feature=per_feature,
+        sessions=sessions,
     )
     return document(reference, profile, found, alpha)
 

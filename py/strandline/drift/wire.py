@@ -17,12 +17,23 @@ from typing import Any, Final, TypeAlias
 
 from strandline.drift.tally import WireError
 
-__all__ = ["PROFILE", "REFERENCE", "REPORT", "RESULT", "WireError", "canonical", "check", "schema"]
+__all__ = [
+    "PROFILE",
+    "REFERENCE",
+    "REPORT",
+    "RESULT",
+    "SESSIONS",
+    "WireError",
+    "canonical",
+    "check",
+    "schema",
+]
 
 PROFILE: Final = "profile-1"
 REPORT: Final = "report-1"
 REFERENCE: Final = "reference-1"
 RESULT: Final = "drift-1"
+SESSIONS: Final = "sessions-1"
 
 Check: TypeAlias = Callable[[Any, str], None]
 

@@ -41,10 +41,22 @@ def coarse_cells(feature: Feature, current: Tally) -> Cells:
     rows.
     """
     if isinstance(feature, NumericFeature):
-        most = min(feature.tally.n / LEAST_REFERENCE, current.n / LEAST_EXPECTED)
-        return _grouped(feature, current, max(1, min(GROUPS, int(most))))
+        return _grouped(feature, current, _number(feature, current))
     assert isinstance(current, CategoricalTally)
     return pooled(cells(feature, current), _least(feature, current))
+
+
+def coarse_groups(
+    feature: Feature, current: Tally, table: Sequence[tuple[int, int]]
+) -> list[list[int]]:
+    """The cells of a test by the places in `table` that they put together: categories with the last
+    for all others, or ranges of a numeric feature.
+    """
+    if isinstance(current, CategoricalTally):
+        assert isinstance(feature, CategoricalFeature)
+        return _pooled(table, _least(feature, current))
+    number = _number(feature, current)
+    return [list(range(*span)) for span in groups(tuple(r for r, _ in table), number)]
 
 
 def pearson(table: Cells) -> tuple[float, float]:
@@ -53,6 +65,12 @@ def pearson(table: Cells) -> tuple[float, float]:
     value = sum((r * m - c * n) ** 2 / ((r + c) * n * m) for r, c in table if r + c)
     df = sum(r + c > 0 for r, c in table) - 1
     return value, chi2_sf(value, df) if df else 1.0
+
+
+def _number(feature: Feature, current: Tally) -> int:
+    """Of cells that a test of a numeric feature has."""
+    most = min(feature.tally.n / LEAST_REFERENCE, current.n / LEAST_EXPECTED)
+    return max(1, min(GROUPS, int(most)))
 
 
 def _grouped(feature: NumericFeature, current: Tally, number: int) -> Cells:
@@ -100,15 +118,22 @@ def pooled(table: Sequence[tuple[int, int]], least: float) -> Cells:
     The last cell (the categories that are not in the vocabulary) is always one of the others. When
     the others stay below `least`, the smallest cell joins them.
     """
-    *named, (r, c) = table
-    whole = sorted((cell for cell in named if sum(cell) >= least), key=sum)
-    for cell in named:
-        if sum(cell) < least:
-            r, c = r + cell[0], c + cell[1]
-    if 0 < r + c < least and whole:
-        smallest = whole.pop(0)
-        r, c = r + smallest[0], c + smallest[1]
-    return [*whole, (r, c)] if r + c else whole
+    sums = [
+        (sum(table[i][0] for i in group), sum(table[i][1] for i in group))
+        for group in _pooled(table, least)
+    ]
+    return [cell for cell in sums if any(cell)]
+
+
+def _pooled(table: Sequence[tuple[int, int]], least: float) -> list[list[int]]:
+    """Places in the table by cell, the cell of all others last."""
+    rows = [r + c for r, c in table]
+    last = len(table) - 1
+    whole = sorted((i for i in range(last) if rows[i] >= least), key=lambda i: (rows[i], -i))
+    others = [last, *(i for i in range(last) if rows[i] < least)]
+    if 0 < sum(rows[i] for i in others) < least and whole:
+        others.append(whole.pop(0))
+    return [*([i] for i in whole), others]
 
 
 def totals(table: Sequence[tuple[int, int]]) -> tuple[int, int]:

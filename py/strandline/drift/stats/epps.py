@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from math import cos, inf, sin, sqrt
-from typing import Final, NamedTuple, TypeAlias
+from operator import add
+from typing import Final, TypeAlias
 
 from strandline.drift import bins
 from strandline.drift.features import NumericFeature
@@ -36,11 +37,14 @@ def es(feature: NumericFeature, current: NumericTally) -> Statistic:
     covariance of all rows together, as Hotelling's. References: Epps & Singleton (1986).
     """
     n, m = feature.tally.n, current.n
-    scale = _half_range(feature) or unit(feature.tally)
-    groups = _groups(feature, current, scale)
-    rows = [group.transform for group in groups]
-    mean_r, cov_r = _moments(rows, [group.r for group in groups])
-    mean_c, cov_c = _moments(rows, [group.c for group in groups])
+    spans = _spans(feature)
+    rows = transforms(feature, spans)
+    reference, seen = (
+        [sum(tally.counts[first:last]) for first, last in spans]
+        for tally in (feature.tally, current)
+    )
+    mean_r, cov_r = _moments(rows, reference)
+    mean_c, cov_c = _moments(rows, seen)
     shift = [c - r for c, r in zip(mean_c, mean_r, strict=True)]
     covariance = [
         [x / n + y / m for x, y in zip(*pair, strict=True)]
@@ -49,7 +53,7 @@ def es(feature: NumericFeature, current: NumericTally) -> Statistic:
     square, rank = mahalanobis(covariance, shift)
     value = square * (_small(n, m) if max(n, m) < SMALL else 1.0)
     per_row = 1 / n + 1 / m
-    p_value = _p_value(rows, [group.r + group.c for group in groups], shift, per_row)
+    p_value = _p_value(rows, [*map(add, reference, seen)], shift, per_row)
     effect = sqrt(square * per_row)
     linear = (4 + 2 * effect**2) * effect**2 * per_row
     ci_low, ci_high = intervals.of_root(effect**2, rank * per_row, 2 * rank * per_row**2, linear)
@@ -82,18 +86,8 @@ def _p_value(
     return beta_i(freedom / 2, rank / 2, 1 - explained)
 
 
-class Group(NamedTuple):
-    """Bins that count as one."""
-
-    transform: tuple[float, ...]
-    """the mean of the reference's rows"""
-    r: int
-    c: int
-
-
-def _groups(feature: NumericFeature, current: NumericTally, scale: float) -> list[Group]:
-    """Neighbouring bins until they hold `TEST_ROWS` of the reference; the last ones join the others."""
-    at = representatives(feature)
+def _spans(feature: NumericFeature) -> list[tuple[int, int]]:
+    """Ranges [first, last) of bins that hold `TEST_ROWS` of the reference; the last ones join others."""
     reference = feature.tally.counts
     spans: list[tuple[int, int]] = []
     start = held = 0
@@ -105,15 +99,30 @@ def _groups(feature: NumericFeature, current: NumericTally, scale: float) -> lis
     if start < len(reference):
         first = spans.pop()[0] if spans else 0
         spans.append((first, len(reference)))
-    groups = []
+    return spans
+
+
+def transforms(
+    feature: NumericFeature, spans: Sequence[tuple[int, int]]
+) -> list[tuple[float, ...]]:
+    """Per range of bins the mean cosines and sines of the reference's rows in it."""
+    at, counts = representatives(feature), feature.tally.counts
+    scale = _half_range(feature) or unit(feature.tally)
+    means = []
     for first, last in spans:
+        held = sum(counts[first:last])
         rows = [
-            (_transform(at[i] / scale), reference[i]) for i in range(first, last) if reference[i]
+            (_transform(at[i] / scale), counts[i] if held else 1)
+            for i in range(first, last)
+            if counts[i] or not held
         ]
-        r, c = sum(reference[first:last]), sum(current.counts[first:last])
-        mean = tuple(sum(row[k] * count for row, count in rows) / r for k in range(2 * len(POINTS)))
-        groups.append(Group(mean, r, c))
-    return groups
+        total = sum(count for _, count in rows)
+        means.append(
+            tuple(
+                sum(row[k] * count for row, count in rows) / total for k in range(2 * len(POINTS))
+            )
+        )
+    return means
 
 
 def representatives(feature: NumericFeature) -> list[float]:

@@ -33,14 +33,14 @@ def ks(feature: NumericFeature, current: NumericTally) -> Statistic:
     ends.
     """
     n, m = feature.tally.n, current.n
-    at_cuts = [
+    differences = [
         (r * m - c * n) / (n * m)
         for r, c in zip(accumulate(feature.tally.counts), accumulate(current.counts), strict=True)
     ]
-    low = max(map(abs, at_cuts))
+    low = max(map(abs, differences))
     high = low
     before = 0.0
-    for i, after in enumerate(at_cuts):
+    for i, after in enumerate(differences):
         atom = 0 < i < len(feature.cuts) and bins.is_atom(feature.cuts[i - 1], feature.cuts[i])
         if not atom:
             p, q = feature.tally.counts[i] / n, current.counts[i] / m
@@ -48,7 +48,7 @@ def ks(feature: NumericFeature, current: NumericTally) -> Statistic:
         before = after
     root = sqrt(effective_n(n, m))
     band = intervals.KOLMOGOROV / root
-    p_value = _p_value(feature, current, root * low)
+    p_value = at_cuts(feature, current, root * low)
     return Statistic(
         method="ks",
         value=low,
@@ -64,7 +64,8 @@ def ks(feature: NumericFeature, current: NumericTally) -> Statistic:
     )
 
 
-def _p_value(feature: NumericFeature, current: NumericTally, x: float) -> float:
+def at_cuts(feature: NumericFeature, current: NumericTally, x: float) -> float:
+    """P(max|B| > x) for a Brownian bridge B at the pooled shares below the cuts."""
     most = kolmogorov_sf(x)
     if most < 1e-5 or x == 0:
         return most  # a small one is beyond the accuracy of the integral

@@ -7,10 +7,10 @@ a few places is a quadratic form in normal variables, of which three cumulants s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf, pi, sqrt
+from math import pi, sqrt
 from typing import Final, NamedTuple
 
-from strandline.drift.stats.special import chi2_sf, f_sf
+from strandline.drift.stats.special import chi2_sf
 
 
 class Term(NamedTuple):
@@ -59,16 +59,13 @@ def cumulants(terms: Sequence[Term]) -> Cumulants:
     return Cumulants(mean, 2 * square, 8 * cube)
 
 
-def tail(x: float, of: Cumulants, df: float = inf) -> float:
-    """P(Q > x) for a quadratic form Q ≥ 0 with these cumulants.
+def tail(x: float, of: Cumulants) -> float:
+    """P(Q > x) for a quadratic form Q ≥ 0 with these cumulants: a chi-square variable with the same
+    three.
 
-    A chi-square variable with the same three (Hall 1983; Buckley & Eagleson 1988). With `df` the
-    scale of Q was itself estimated with so many degrees of freedom; then two cumulants and Fisher's
-    F are used.
+    References: Hall (1983); Buckley & Eagleson (1988).
     """
     if of.variance <= 0:
         return 1.0
-    if df < inf:
-        return f_sf(x / of.mean, 2 * of.mean**2 / of.variance, df)
     nu = 8 * of.variance**3 / of.third**2
     return chi2_sf(max(0.0, nu + sqrt(2 * nu / of.variance) * (x - of.mean)), nu)

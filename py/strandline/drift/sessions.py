@@ -1,0 +1,221 @@
+"""How much the sessions of a window differ from each other: what corrects tests for rows that come in
+sessions.
+
+Rows of one session are alike, so that a thousand rows of ten sessions say less than a thousand rows of
+a thousand. How much less follows from sums over sessions of products of their counts. They are
+integers and merge exactly, as long as all rows of a session are in one summand: the moments of two
+halves of a session do not add up to those of the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from operator import add, sub
+from typing import Any, Final
+
+from strandline.drift import exact, wire
+from strandline.drift.features import CategoricalFeature, Feature, NumericFeature
+from strandline.drift.profile import Profile
+from strandline.drift.reference import Reference
+from strandline.drift.stats.cells import groups
+from strandline.drift.tally import NumericTally, Tally, WireError
+
+GROUPS: Final = 20
+"""cells of a numeric feature: ranges of bins with about equal shares of the reference"""
+SCHEMA: Final = "strandline.sessions/1"
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Of one feature: sums over sessions s of products of what s had. Adds up and subtracts exactly."""
+
+    sessions: int
+    """with at least one row of the feature"""
+    products: tuple[int, ...]
+    """Σ_s c_si·c_sj for i ≤ j, row by row, over the cells of `spans` and then the cells that hold no
+    value (missing or invalid)
+    """
+    squares: int = 0
+    """numeric: Σ_s (Σx)_s² in units of 2^-2148"""
+    by_rows: int = 0
+    """numeric: Σ_s (Σx)_s·n_s in units of 2^-1074"""
+
+    @cached_property
+    def size(self) -> int:
+        """Cells, that of no value among them."""
+        return int(((8 * len(self.products) + 1) ** 0.5 - 1) / 2 + 0.5)
+
+    @cached_property
+    def matrix(self) -> tuple[tuple[int, ...], ...]:
+        """Σ_s c_s·c_s', symmetric."""
+        starts = [0, *accumulate(range(self.size, 0, -1))]
+        return tuple(
+            tuple(self.products[starts[min(i, j)] + abs(i - j)] for j in range(self.size))
+            for i in range(self.size)
+        )
+
+    def __add__(self, other: Moments) -> Moments:
+        return self._combined(other, add)
+
+    def __sub__(self, other: Moments) -> Moments:
+        return self._combined(other, sub)
+
+    def _combined(self, other: Moments, by: Any) -> Moments:
+        if not isinstance(other, Moments):
+            return NotImplemented
+        return Moments(
+            by(self.sessions, other.sessions),
+            tuple(map(by, self.products, other.products)),
+            by(self.squares, other.squares),
+            by(self.by_rows, other.by_rows),
+        )
+
+
+def spans(feature: Feature) -> tuple[tuple[int, int], ...]:
+    """The ranges [first, last) of bins that are the feature's cells here; they depend on the
+    reference only.
+    """
+    if isinstance(feature, CategoricalFeature):
+        return tuple((i, i + 1) for i in range(feature.bins))
+    return groups(tuple(feature.tally.counts), GROUPS)
+
+
+def of_session(feature: Feature, tally: Tally) -> Moments:
+    """The moments of a single session's tally."""
+    cells = [sum(tally.counts[first:last]) for first, last in spans(feature)]
+    cells.append(tally.missing + tally.invalid)
+    products = tuple(a * b for i, a in enumerate(cells) for b in cells[i:])
+    if isinstance(tally, NumericTally):
+        return Moments(1, products, tally.total * tally.total, tally.total * tally.n)
+    return Moments(1, products)
+
+
+@dataclass(frozen=True)
+class SessionMoments:
+    """Of all features of a reference: ``a + b`` for different sessions, ``moved`` for one that grew.
+
+    Examples
+    --------
+    >>> reference = Reference.from_columns({"speed": [0.5, 1.5, 2.5, 3.5]})
+    >>> first, more = (Profile.from_rows({"speed": x}, reference) for x in ([1.0, 2.0], [3.0]))
+    >>> other = Profile.from_rows({"speed": [0.5]}, reference)
+    >>> window = SessionMoments.of(first) + SessionMoments.of(other)
+    >>> grown = window.moved(first, first + more)
+    >>> grown == SessionMoments.of(first + more) + SessionMoments.of(other)
+    True
+    >>> grown["speed"].sessions
+    2
+    """
+
+    reference: Reference
+    features: Mapping[str, Moments]
+    """what no session had is left out"""
+
+    @staticmethod
+    def of(*sessions: Profile) -> SessionMoments:
+        """The moments of profiles each of which is all that one session had."""
+        if not sessions:
+            raise ValueError("there are no moments of no session: SessionMoments(reference, {})")
+        reference = sessions[0].reference
+        total = SessionMoments(reference, {})
+        for profile in sessions:
+            own = {
+                feature.name: of_session(feature, profile[feature.name])
+                for feature in reference
+                if isinstance(feature, (NumericFeature, CategoricalFeature))
+                and profile[feature.name].rows
+            }
+            total += SessionMoments(profile.reference, own)
+        return total
+
+    def __getitem__(self, name: str) -> Moments:
+        return self.features[name]
+
+    def get(self, name: str) -> Moments | None:
+        """The moments of a feature; `None` when no session had any rows of it."""
+        return self.features.get(name)
+
+    def __add__(self, other: SessionMoments) -> SessionMoments:
+        if not isinstance(other, SessionMoments):
+            return NotImplemented
+        if self.reference is not other.reference and (
+            self.reference.sha256 != other.reference.sha256
+        ):
+            raise ValueError("moments of different references can't be added")
+        merged = dict(self.features)
+        for name, moments in other.features.items():
+            merged[name] = merged[name] + moments if name in merged else moments
+        return SessionMoments(self.reference, merged)
+
+    def moved(self, before: Profile | None, after: Profile) -> SessionMoments:
+        """With one session's rows grown from `before` (`None`: new in this window) to `after`."""
+        grown = self + SessionMoments.of(after)
+        if before is None:
+            return grown
+        features = dict(grown.features)
+        for name, moments in SessionMoments.of(before).features.items():
+            features[name] = features[name] - moments
+        return SessionMoments(self.reference, features)
+
+    def to_wire(self) -> dict[str, Any]:
+        """A JSON document of the schema ``sessions-1``."""
+        features = {}
+        for feature in self.reference:
+            moments = self.features.get(feature.name)
+            if moments is None:
+                continue
+            item: dict[str, Any] = {
+                "sessions": moments.sessions,
+                "products": list(moments.products),
+            }
+            if isinstance(feature, NumericFeature):
+                item["squares"] = exact.to_text(moments.squares, exact.SQUARES_SCALE)
+                item["by_rows"] = exact.to_text(moments.by_rows, exact.SUM_SCALE)
+            features[feature.name] = item
+        return {"schema": SCHEMA, "reference": self.reference.sha256, "features": features}
+
+    @staticmethod
+    def from_wire(document: Any, reference: Reference) -> SessionMoments:
+        """Read and check what `to_wire` made. Raises `WireError`, which names the place."""
+        wire.check(document, wire.SESSIONS)
+        if document["reference"] != reference.sha256:
+            raise WireError("$.reference: the moments were made with another reference")
+        features = {}
+        for name, item in document["features"].items():
+            place = f"$.features.{name[:60]}"
+            if name not in reference:
+                raise WireError(f"{place}: the reference has no such feature")
+            features[name] = _from_wire(item, reference[name], place)
+        return SessionMoments(reference, features)
+
+
+def _from_wire(item: Mapping[str, Any], feature: Feature, place: str) -> Moments:
+    size = len(spans(feature)) + 1
+    products = item["products"]
+    if len(products) != size * (size + 1) // 2:
+        raise WireError(f"{place}.products: needs {size * (size + 1) // 2}, has {len(products)}")
+    if isinstance(feature, NumericFeature) != ("squares" in item and "by_rows" in item):
+        raise WireError(f"{place}: squares and by_rows belong to numeric features")
+    try:
+        squares = exact.from_text(item.get("squares", "0p0"), exact.SQUARES_SCALE)
+        by_rows = exact.from_text(item.get("by_rows", "0p0"), exact.SUM_SCALE)
+    except ValueError as error:
+        raise WireError(f"{place}: {error}") from None
+    moments = Moments(item["sessions"], tuple(products), squares, by_rows)
+    diagonal = [moments.matrix[i][i] for i in range(size)]
+    if any(
+        moments.matrix[i][j] ** 2 > diagonal[i] * diagonal[j] for i in range(size) for j in range(i)
+    ):
+        raise WireError(f"{place}.products: no counts have such products")
+    return moments
+
+
+def merged(moments: Iterable[SessionMoments], reference: Reference) -> SessionMoments:
+    """The sum over different sessions."""
+    total = SessionMoments(reference, {})
+    for one in moments:
+        total += one
+    return total

@@ -1,0 +1,229 @@
+"""Rows that come in sessions: the moments add up exactly, and tests that know them keep their level."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+
+from strandline.drift import METHODS, Profile, Reference, SessionMoments, WireError, compare, wire
+from strandline.drift.sessions import of_session, spans
+from strandline.drift.stats.cells import coarse_groups, pearson
+from strandline.drift.stats.clustered import METHODS_CORRECTED, corrected
+
+FROZEN = Reference.from_columns(
+    {"x": np.linspace(-2, 2, 60).tolist(), "c": ["a", "b", "c", "a"] * 15}, latency=False
+)
+sessions = st.lists(
+    st.lists(
+        st.tuples(
+            st.one_of(st.none(), st.floats(-1e300, 1e300)), st.sampled_from(["a", "b", "z", None])
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+def profiles(rows):
+    return [
+        Profile.from_rows({"x": [x for x, _ in one], "c": [c for _, c in one]}, FROZEN)
+        for one in rows
+    ]
+
+
+def counts(profile, name):
+    tally = profile[name]
+    cells = [sum(tally.counts[a:b]) for a, b in spans(FROZEN[name])]
+    return np.array([*cells, tally.missing + tally.invalid], dtype=object)
+
+
+@given(sessions)
+def test_moments_are_sums_of_products(rows):
+    held = profiles(rows)
+    found = SessionMoments.of(*held)
+    for name in ("x", "c"):
+        expected = sum(np.outer(counts(one, name), counts(one, name)) for one in held)
+        assert found[name].matrix == tuple(map(tuple, expected))
+        assert found[name].sessions == len(held)
+    assert found["x"].squares == sum(one["x"].total ** 2 for one in held)
+    assert found["x"].by_rows == sum(one["x"].total * one["x"].n for one in held)
+
+
+@given(sessions, st.randoms())
+def test_sessions_merge_in_any_order_and_grow_report_by_report(rows, random):
+    held = profiles(rows)
+    whole = SessionMoments.of(*held)
+    random.shuffle(held)
+    half = len(held) // 2
+    assert whole == sum(map(SessionMoments.of, held[:half]), SessionMoments.of(*held[half:]))
+    window = SessionMoments(FROZEN, {})
+    for one, parts in zip(rows, ([[row] for row in one] for one in rows), strict=True):
+        before = None
+        for part in profiles(parts):
+            after = part if before is None else before + part
+            window = window.moved(before, after)
+            before = after
+        assert before == profiles([one])[0]
+    assert window == whole
+
+
+@given(sessions)
+def test_the_wire_gives_back_what_it_got(rows):
+    moments = SessionMoments.of(*profiles(rows))
+    document = json.loads(json.dumps(moments.to_wire()))
+    wire.check(document, wire.SESSIONS)
+    assert SessionMoments.from_wire(document, FROZEN) == moments
+
+
+def broken(change):
+    document = SessionMoments.of(*profiles([[(0.5, "a"), (0.25, "b")], [(None, "z")]])).to_wire()
+    change(document)
+    return document
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(reference="0" * 64), "another reference"),
+        (lambda d: d["features"].update(y=d["features"]["x"]), "no such feature"),
+        (lambda d: d["features"]["c"]["products"].pop(), "needs 15, has 14"),
+        (lambda d: d["features"]["c"]["products"].__setitem__(1, 9), "no counts have such"),
+        (lambda d: d["features"]["c"].update(squares="0p0", by_rows="0p0"), "belong to numeric"),
+        (lambda d: d["features"]["x"].update(by_rows="1p-2000"), "out of range"),
+        (lambda d: d["features"]["x"].update(products=[-1]), "must lie between"),
+    ],
+)
+def test_the_wire_refuses(change, message):
+    with pytest.raises(WireError, match=message):
+        SessionMoments.from_wire(broken(change), FROZEN)
+
+
+def test_moments_of_other_references_do_not_add_up():
+    other = Reference.from_columns({"x": [1.5, 2.5]})
+    moments = SessionMoments.of(Profile(other))
+    with pytest.raises(ValueError, match="different references"):
+        moments + SessionMoments.of(*profiles([[(1.0, "a")]]))
+    with pytest.raises(ValueError, match="moments belong to another reference"):
+        compare(FROZEN, Profile(FROZEN), sessions=moments)
+
+
+def numbers(rng, alike, shape):
+    """(column, session of each row): `alike` of the variance lies between sessions."""
+    session = np.repeat(np.arange(shape[0]), rng.geometric(1 / shape[1], shape[0]))
+    own = rng.normal(size=shape[0])[session]
+    return np.sqrt(alike) * own + np.sqrt(1 - alike) * rng.normal(size=len(session)), session
+
+
+def categories(rng, alike, shape):
+    session = np.repeat(np.arange(shape[0]), rng.geometric(1 / shape[1], shape[0]))
+    shares = rng.dirichlet(SHARES * (1 / alike - 1) if alike else SHARES * 1e9, shape[0])
+    picked = (rng.random((len(session), 1)) > shares.cumsum(axis=1)[session]).sum(axis=1)
+    return np.array([f"c{i}" for i in np.minimum(picked, len(SHARES) - 1)]), session
+
+
+CELLS = {"chisquare", "g_test", "psi", "kl_div", "jensenshannon", "hellinger", "tvd"}
+SHARES = np.array([0.4, 0.3, 0.15, 0.1, 0.05])
+
+
+def case(rng, kind, alike, shape, rows):
+    if kind == "numeric":
+        reference, (column, session) = rng.normal(size=rows), numbers(rng, alike, shape)
+    else:
+        labels = [f"c{i}" for i in range(len(SHARES))]
+        reference = rng.choice(labels, rows, p=SHARES)
+        column, session = categories(rng, alike, shape)
+    feature = Reference.from_columns({"x": reference}, kinds={"x": kind})["x"]
+    order = np.argsort(session, kind="stable")
+    parts = np.split(column[order], np.flatnonzero(np.diff(session[order])) + 1)
+    moments = [of_session(feature, feature.count(part)) for part in parts]
+    return feature, feature.count(column), sum(moments[1:], moments[0])
+
+
+@pytest.mark.parametrize("kind", ["numeric", "categorical"])
+def test_corrected_tests_keep_their_level_where_the_others_alarm(kind):
+    rng = np.random.default_rng(5)
+    names = [name for name, m in METHODS.items() if kind in m.kinds and name in METHODS_CORRECTED]
+    cases = 100
+    plain, known = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
+    for _ in range(cases):
+        feature, current, moments = case(rng, kind, 0.2, (60, 25), 4000)
+        for name in names:
+            found = METHODS[name](feature, current)
+            plain[name] += found.p_value <= 0.05
+            known[name] += corrected(found, feature, current, moments).p_value <= 0.05
+    assert min(plain.values()) > 0.2 * cases
+    most = scipy_stats.binom(cases, 0.05).ppf(0.9999)
+    assert {name: count for name, count in known.items() if count > most} == {}
+
+
+@pytest.mark.parametrize("kind", ["numeric", "categorical"])
+def test_sessions_of_one_row_change_next_to_nothing(kind):
+    rng = np.random.default_rng(6)
+    feature, current, _ = case(rng, kind, 0.0, (1500, 1.0), 2000)
+    rows = np.repeat(np.arange(feature.bins), current.counts)
+    values = (
+        [feature.vocabulary[i] for i in rows]
+        if kind == "categorical"
+        else [*(feature.cuts[max(i - 1, 0)] for i in rows)]
+    )
+    moments = [of_session(feature, feature.count([value])) for value in values]
+    current = feature.count(values)
+    together = sum(moments[1:], moments[0])
+    table = [
+        tuple(sum(tally.counts[a:b]) for tally in (feature.tally, current))
+        for a, b in spans(feature)
+    ]
+    groups = coarse_groups(feature, current, table)
+    _, in_cells = pearson([tuple(sum(table[i][k] for i in g) for k in (0, 1)) for g in groups])
+    for name in METHODS_CORRECTED & METHODS.keys():
+        if kind in METHODS[name].kinds:
+            found = METHODS[name](feature, current)
+            p_value = corrected(found, feature, current, together).p_value
+            expected = in_cells if name in CELLS else found.p_value
+            assert p_value == pytest.approx(expected, abs=0.08 if name in CELLS else 0.25), name
+
+
+def test_the_corrected_t_is_that_of_session_means_of_equal_sessions():
+    rng = np.random.default_rng(7)
+    means = rng.normal(0.4, 1, 20)
+    column = np.repeat(means, 30) + np.tile(np.linspace(-1, 1, 30), 20)
+    reference = rng.normal(size=100_000)
+    feature = Reference.from_columns({"x": reference})["x"]
+    moments = [of_session(feature, feature.count(column[i * 30 : i * 30 + 30])) for i in range(20)]
+    current = feature.count(column)
+    found = corrected(
+        METHODS["t_test"](feature, current), feature, current, sum(moments[1:], moments[0])
+    )
+    expected = scipy_stats.ttest_1samp(means, reference.mean()).pvalue
+    assert found.p_value == pytest.approx(expected, rel=0.02)
+
+
+def test_compare_takes_sessions():
+    rng = np.random.default_rng(8)
+    table = {"x": rng.normal(size=5000), "c": rng.choice(["a", "b"], 5000).tolist()}
+    reference = Reference.from_columns(table)
+    parts = []
+    for own in rng.normal(0.1, 0.5, 40):
+        gone = rng.random(50) < rng.beta(0.2, 1.8)
+        x = np.where(gone, np.nan, rng.normal(own, 0.9, 50))
+        parts.append(
+            Profile.from_rows({"x": x, "c": rng.choice(["a", "b"], 50).tolist()}, reference)
+        )
+    profile = Profile.merge(parts, reference)
+    moments = SessionMoments.of(*parts)
+    plain = compare(reference, profile)[0]
+    known = compare(reference, profile, sessions=moments)[0]
+    for name in ("ks", "missing"):
+        assert known[name].p_value > plain[name].p_value
+        assert known[name].effect == plain[name].effect
+        assert known[name].effect_ci_low <= plain[name].effect_ci_low
+        assert known[name].effect_ci_high > plain[name].effect_ci_high
+    one = SessionMoments.of(profile)
+    assert compare(reference, profile, sessions=one)[0]["ks"].p_value == 1
