@@ -22,6 +22,22 @@ enum {
     SL_AT = 1 << 26,
 };
 
+/* The top of a tree as bits, which rows side by side take without branching (after QuickScorer,
+ * Lucchese et al., SIGIR 2015): bit e is the e-th end from the left; a test that fails clears the
+ * ends of its `yes` side, and the lowest bit that is left is where the row arrives. `at` are the
+ * nodes there, from which the walk goes on for at most `rest` steps; with `rest` 0 in a forest of
+ * lone leaves, their values instead. */
+enum { SL_TOP_ENDS = 32, SL_TOP_TESTS = SL_TOP_ENDS - 1 };
+
+typedef struct {
+    int32_t n_tests, rest;
+    float value[SL_TOP_TESTS];
+    int32_t feature[SL_TOP_TESTS];
+    uint32_t keep[SL_TOP_TESTS];
+    int32_t at[SL_TOP_ENDS];
+    int32_t unused;
+} sl_forest_top; /* 128 words */
+
 /* Which tests a forest uses; the kernel has a loop for each of the first two. */
 enum { SL_ALL_LEQ, SL_ALL_LT, SL_MIXED };
 

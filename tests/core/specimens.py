@@ -178,8 +178,12 @@ def _forest(wide: bool) -> Specimen:
     )
     assert features == 2
     x = _f(9, 2).astype(code)
+    tops = None
+    if not wide:
+        tops = _empty("i", 2 * 128)
+        core.call("forest_tops_f32", [nodes, roots], [tops, _empty("i", 2 * 6)], 6, 2, int(lone))
     return Specimen(
-        (x, *(np.asarray(t) for t in (nodes, roots, start, target, weight))),
+        (x, *(np.asarray(t) for t in (nodes, roots, start, target, weight)), tops),
         (_empty("d" if wide else "f", 9, 3), _empty("?", 9, 3)),
         (9, 2, 3, 6, 2, 4, 4, tests, int(lone), 0),
     )
@@ -249,6 +253,9 @@ _MAKERS: dict[str, Callable[[], Specimen]] = {
     ),
     "forest_f32": lambda: _forest(False),
     "forest_f64": lambda: _forest(True),
+    "forest_tops_f32": lambda: Specimen(
+        _forest(False).inputs[1:3], (_empty("i", 2 * 128), _empty("i", 2 * 6)), (6, 2, 0)
+    ),
     "look_up": lambda: Specimen((_i(5, 7, 1), _i(1, 5), _f(3)), (_empty("f", 3),), (Q, 2, 3, 4)),
     "one_hot_keys_f32": lambda: Specimen(
         (_i(5, 7, 1), _i(1, 5), np.array([1, 0], np.int32)), (_empty("f", 3, 2),), (Q, 2, 3, 0)

@@ -1,9 +1,12 @@
-/* forest_f32, forest_f64: tree ensembles in the layout of forest.h.
+/* forest_f32, forest_f64: tree ensembles in the layout of forest.h. forest_tops_f32 prepares.
  *
  * Parameters: rows, features, targets, nodes, roots, leaves, weights, tests, lone, how leaves join
- * (0 sum, 1 least, 2 greatest). Inputs: X [rows, features], nodes, roots, start, target, weight
- * (all but X constant). Outputs: scores [rows, targets], and touched [rows, targets] (bool) or
- * absent when every row is known to get every target.
+ * (0 sum, 1 least, 2 greatest). Inputs: X [rows, features], nodes, roots, start, target, weight,
+ * and tops [roots] or absent (all but X constant). Outputs: scores [rows, targets], and touched
+ * [rows, targets] (bool) or absent when every row is known to get every target.
+ *
+ * forest_tops_f32: parameters nodes, roots, lone; inputs nodes, roots; outputs tops, and scratch of
+ * two words per node.
  *
  * A row's leaves are added tree after tree in the element type, as onnxruntime adds them. LANES
  * walks go on side by side (rows of one tree in a batch, trees of one row alone) because each step
@@ -15,9 +18,12 @@
 #include <stdlib.h>
 
 enum { ROWS, FEATURES, TARGETS, NODES, ROOTS, LEAVES, WEIGHTS, TESTS, LONE, JOIN, PARAMS };
-enum { X, NODE, ROOT, START, TARGET, WEIGHT, INPUTS };
+enum { X, NODE, ROOT, START, TARGET, WEIGHT, TOPS, INPUTS };
 enum { JOIN_SUM, JOIN_LEAST, JOIN_GREATEST };
 enum { LANES = 8, BLOCK = 128 };
+
+/* Rows that take the top of a tree together, and the floats on the stack for all that wait. */
+enum { ABREAST = 2 * VF, WAITING = 4096 };
 
 /* Children lie behind their parents (so a walk ends), features, leaves and targets exist, and no
  * root is higher than it says (so a walk of that many steps ends in a leaf). */
@@ -45,6 +51,18 @@ static const char *check_nodes(const sl_args *a, const int32_t *nodes, int64_t w
         SL_TRY(root >= 0 && root < p[NODES], "a root is out of range");
         SL_TRY(roots[2 * r + 1] >= height[root] && roots[2 * r + 1] <= p[NODES],
                "a root has a wrong height");
+    }
+    const sl_forest_top *tops = a->in[TOPS].data;
+    for (int64_t r = 0; tops && r < p[ROOTS]; r++) {
+        const sl_forest_top *top = &tops[r];
+        SL_TRY(top->n_tests >= 0 && top->n_tests <= SL_TOP_TESTS && top->rest >= 0,
+               "the top of a tree is no top");
+        for (int32_t k = 0; k < top->n_tests; k++)
+            SL_TRY(top->feature[k] >= 0 && top->feature[k] < p[FEATURES],
+                   "a top tests a feature that the input does not have");
+        for (int e = 0; e < SL_TOP_ENDS && !(p[LONE] && top->rest == 0); e++)
+            SL_TRY(top->at[e] >= 0 && top->at[e] < p[NODES] && height[top->at[e]] <= top->rest,
+                   "the top of a tree ends nowhere");
     }
     SL_TRY(start[0] == 0 && start[p[LEAVES]] <= p[WEIGHTS],
            "leaves have weights that are not there");
@@ -75,7 +93,10 @@ static const char *check_forest(const sl_args *a, int64_t size, int64_t words) {
     SL_TRY(!sl_present(&a->out[1]) || sl_holds(&a->out[1], sl_size3(p[ROWS], p[TARGETS], 1), 1),
            "the second output is too small");
     for (int i = NODE; i < INPUTS; i++)
-        SL_TRY(a->in[i].data || !a->in[i].bytes, "the forest is not constant");
+        SL_TRY(a->in[i].data || a->in[i].bytes <= 0, "the forest is not constant");
+    SL_TRY(!sl_present(&a->in[TOPS]) || (words == 4 && p[TESTS] < SL_MIXED &&
+                                         sl_holds(&a->in[TOPS], p[ROOTS], sizeof(sl_forest_top))),
+           "there are too few tops, or none are possible");
     SL_TRY(a->in[NODE].data || !p[NODES], "the forest is not constant");
     int32_t *height = malloc((size_t)(p[NODES] + 1) * sizeof *height);
     SL_TRY(height, "no memory to check the forest");
@@ -236,8 +257,176 @@ typedef struct {
             for (int64_t l = 0; l < LANES && r + l < p[ROOTS]; l++)                                \
                 join_##suffix(call, nodes + at[l], row, r + l == 0);                               \
         }                                                                                          \
-    }                                                                                              \
-                                                                                                   \
+    }
+
+FOREST(float, f32)
+FOREST(double, f64)
+
+/* ---- The tops of trees, ABREAST rows at a time ---- */
+
+/* The ends where the rows in columns x[feature * stride + row] arrive, as bits. */
+SL_INLINE void arrive(const sl_forest_top *top, const float *x, size_t stride, const int tests,
+                      uint32_t *ends) {
+    vi left[2] = {~(vi){0}, ~(vi){0}};
+    for (int32_t k = 0; k < top->n_tests; k++) {
+        const float *column = x + (size_t)top->feature[k] * stride;
+        const vf value = vf_set(top->value[k]);
+        const vi keep = (vi){0} + (int32_t)top->keep[k];
+        SL_UNROLLED
+        for (int v = 0; v < 2; v++) {
+            const vf at = vf_load(column + v * VF);
+            left[v] &= (tests == SL_ALL_LEQ ? at <= value : at < value) | keep;
+        }
+    }
+    memcpy(ends, left, sizeof left);
+}
+
+static void from_tops(const sl_call *call, const sl_forest_top *top, const uint32_t *ends,
+                      int64_t row, int64_t n, bool first) {
+    const int64_t *p = call->p;
+    const node_f32 *nodes = call->in[NODE];
+    const float *x = call->in[X];
+    if (top->rest == 0 && p[LONE]) {
+        float *score = (float *)call->out[0] + row;
+        for (int64_t l = 0; l < n; l++) {
+            float weight;
+            memcpy(&weight, &top->at[__builtin_ctz(ends[l] | 1u << 31)], sizeof weight);
+            score[l] = joined_f32(score[l], weight, p[JOIN], first);
+        }
+        return;
+    }
+    for (int64_t l = 0; l < n; l += LANES) {
+        int32_t at[LANES];
+        const float *lines[LANES];
+        for (int64_t i = 0; i < LANES; i++) {
+            const int64_t lane = l + i < n ? l + i : n - 1;
+            at[i] = top->at[__builtin_ctz(ends[lane] | 1u << 31)];
+            lines[i] = x + (row + lane) * p[FEATURES];
+        }
+        if (top->rest) walk_f32(nodes, at, lines, top->rest, (int)p[TESTS], false);
+        for (int64_t i = 0; i < LANES && l + i < n; i++)
+            join_f32(call, nodes + at[i], row + l + i, first);
+    }
+}
+
+/* Whether the rows were scored by the tops of the trees; they hold no NaN. */
+static bool tops_f32(const sl_call *call, int64_t from, int64_t to) {
+    const int64_t *p = call->p;
+    const sl_forest_top *tops = call->in[TOPS];
+    if (!tops || p[FEATURES] * ABREAST > WAITING) return false;
+    float columns[WAITING];
+    const int64_t most = WAITING / p[FEATURES] / ABREAST * ABREAST;
+    for (int64_t start = from; start < to; start += most) {
+        const int64_t n = to - start < most ? to - start : most;
+        const size_t stride = (size_t)((n + ABREAST - 1) / ABREAST * ABREAST);
+        const float *x = (const float *)call->in[X] + start * p[FEATURES];
+        for (int64_t f = 0; f < p[FEATURES]; f++) {
+            for (int64_t row = 0; row < (int64_t)stride; row++)
+                columns[f * (int64_t)stride + row] = row < n ? x[row * p[FEATURES] + f] : 0;
+        }
+        for (int64_t r = 0; r < p[ROOTS]; r++) {
+            for (int64_t row = 0; row < n; row += ABREAST) {
+                uint32_t ends[ABREAST];
+                if (p[TESTS] == SL_ALL_LEQ)
+                    arrive(&tops[r], columns + row, stride, SL_ALL_LEQ, ends);
+                else
+                    arrive(&tops[r], columns + row, stride, SL_ALL_LT, ends);
+                from_tops(call, &tops[r], ends, start + row, n - row < ABREAST ? n - row : ABREAST,
+                          r == 0);
+            }
+        }
+    }
+    return true;
+}
+
+static bool tops_f64(const sl_call *call, int64_t from, int64_t to) {
+    (void)call, (void)from, (void)to;
+    return false;
+}
+
+/* Expands the end with the most nodes below it until there are as many ends as bits. */
+static void top_of(const node_f32 *nodes, int32_t root, const int32_t *height, const int32_t *below,
+                   bool lone, sl_forest_top *top) {
+    int32_t node[2 * SL_TOP_ENDS] = {root}, yes[2 * SL_TOP_ENDS] = {0};
+    int32_t count[2 * SL_TOP_ENDS], first[2 * SL_TOP_ENDS];
+    int32_t n = 1;
+    while (n < 2 * SL_TOP_ENDS - 1) {
+        int32_t best = -1;
+        for (int32_t i = 0; i < n; i++) {
+            const bool may = !yes[i] && height[node[i]];
+            if (may && (best < 0 || below[node[i]] > below[node[best]])) best = i;
+        }
+        if (best < 0) break;
+        yes[best] = n; /* and its other side is n + 1: a parent lies before its children */
+        node[n++] = nodes[node[best]].child[0];
+        node[n++] = nodes[node[best]].child[1];
+    }
+    for (int32_t i = n - 1; i >= 0; i--)
+        count[i] = yes[i] ? count[yes[i]] + count[yes[i] + 1] : 1;
+    *top = (sl_forest_top){0};
+    first[0] = 0;
+    for (int32_t i = 0; i < n; i++) {
+        const node_f32 *here = &nodes[node[i]];
+        if (yes[i]) {
+            const int32_t k = top->n_tests++;
+            top->value[k] = here->value;
+            top->feature[k] = here->feature & SL_FEATURE_MASK;
+            top->keep[k] = ~((((uint32_t)1 << count[yes[i]]) - 1) << first[i]);
+            first[yes[i]] = first[i];
+            first[yes[i] + 1] = first[i] + count[yes[i]];
+        } else if (height[node[i]] > top->rest) {
+            top->rest = height[node[i]];
+        }
+    }
+    for (int32_t i = 0; i < n; i++) {
+        if (yes[i]) continue;
+        int32_t *at = &top->at[first[i]];
+        if (lone && top->rest == 0)
+            memcpy(at, &nodes[node[i]].value, sizeof *at);
+        else
+            *at = node[i];
+    }
+    for (int32_t e = count[0]; e < SL_TOP_ENDS; e++)
+        top->at[e] = top->at[0];
+}
+
+enum { TOP_NODES, TOP_ROOTS, TOP_LONE, TOP_PARAMS };
+
+static const char *check_tops(const sl_args *a) {
+    SL_SHAPE(a, 2, 2, TOP_PARAMS);
+    const int64_t *p = a->p;
+    SL_TRY(p[TOP_NODES] >= 0 && p[TOP_NODES] < INT32_MAX && p[TOP_ROOTS] >= 0,
+           "a size is negative");
+    SL_TRY(sl_holds(&a->in[0], p[TOP_NODES], sizeof(node_f32)), "there are too few nodes");
+    SL_TRY(sl_holds(&a->in[1], sl_size3(p[TOP_ROOTS], 2, 1), 4), "there are too few roots");
+    SL_TRY(sl_holds(&a->out[0], p[TOP_ROOTS], sizeof(sl_forest_top)), "the output is too small");
+    SL_TRY(sl_holds(&a->out[1], sl_size3(p[TOP_NODES], 2, 1), 4), "the scratch is too small");
+    return NULL;
+}
+
+static const char *run_tops(const sl_call *call) {
+    const int64_t n = call->p[TOP_NODES];
+    const node_f32 *nodes = call->in[0];
+    const int32_t *roots = call->in[1];
+    int32_t *height = call->out[1], *below = height + n;
+    for (int64_t i = n - 1; i >= 0; i--) {
+        const int32_t yes = nodes[i].child[0], no = nodes[i].child[1];
+        height[i] = below[i] = 0;
+        if (yes == i && no == i) continue;
+        SL_TRY(yes > i && no > i && yes < n && no < n, "a branch does not lead forwards");
+        height[i] = 1 + (height[yes] > height[no] ? height[yes] : height[no]);
+        const int64_t both = (int64_t)below[yes] + below[no] + 2; /* a shared node counts often */
+        below[i] = both < INT32_MAX ? (int32_t)both : INT32_MAX;
+    }
+    for (int64_t r = 0; r < call->p[TOP_ROOTS]; r++) {
+        SL_TRY(roots[2 * r] >= 0 && roots[2 * r] < n, "a root is out of range");
+        top_of(nodes, roots[2 * r], height, below, call->p[TOP_LONE],
+               (sl_forest_top *)call->out[0] + r);
+    }
+    return NULL;
+}
+
+#define RUN(type, suffix)                                                                          \
     static const char *run_##suffix(const sl_call *call) {                                         \
         const int64_t *p = call->p;                                                                \
         memset(call->out[0], 0, (size_t)(p[ROWS] * p[TARGETS]) * sizeof(type));                    \
@@ -246,6 +435,7 @@ typedef struct {
             const int64_t to = from + BLOCK < p[ROWS] ? from + BLOCK : p[ROWS];                    \
             const type *x = (const type *)call->in[X] + from * p[FEATURES];                        \
             const bool nan = has_nan_##suffix(x, (to - from) * p[FEATURES]);                       \
+            if (to - from >= LANES / 2 && !nan && tops_##suffix(call, from, to)) continue;         \
             if (to - from >= LANES / 2)                                                            \
                 batch_##suffix(call, from, to, nan);                                               \
             else                                                                                   \
@@ -255,11 +445,12 @@ typedef struct {
         return NULL;                                                                               \
     }
 
-FOREST(float, f32)
-FOREST(double, f64)
+RUN(float, f32)
+RUN(double, f64)
 
 const sl_kernel SL_NAME(sl_forest)[] = {
     {"forest_f32", check_f32, run_f32, 0},
     {"forest_f64", check_f64, run_f64, 0},
+    {"forest_tops_f32", check_tops, run_tops, 0},
     SL_END,
 };

@@ -39,6 +39,10 @@ _MODES = {
 }
 _LEAF = _MODES["LEAF"]
 _SUM, _LEAST, _GREATEST = range(3)
+_MIXED = 2
+"""Of what the core tells of a forest's tests: more than one kind."""
+_TOP_WORDS = 128
+"""Of the top of a tree (`sl_forest_top`)."""
 _AGGREGATES = {"SUM": _SUM, "AVERAGE": _SUM, "MIN": _LEAST, "MAX": _GREATEST}
 _TRANSFORMS = ("NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT")
 
@@ -165,13 +169,22 @@ def forest(
     assert described is not None
     features, tests, lone, complete = described.flat()
     sizes = [low.type(tensor).size for tensor in tensors]
+
+    def tops() -> tuple[DType, Sequence[int], Any]:
+        made, scratch = (core.Tensor("i", [n]) for n in (_TOP_WORDS * roots, 2 * nodes))
+        core.call("forest_tops_f32", flat()[:2], [made, scratch], nodes, roots, int(lone))
+        return int32, made.shape, made
+
+    nodes, roots = sizes[0] // (6 if wide else 4), sizes[1] // 2
+    key = ("forest", name, dtype.name, "tops")
+    tensors += ("" if wide or tests == _MIXED else low.derived(key, tops),)
     return Forest(
         tensors,
         dtype,
         targets,
         features,
-        sizes[0] // (6 if wide else 4),
-        sizes[1] // 2,
+        nodes,
+        roots,
         sizes[2] - 1,
         sizes[3],
         tests,
