@@ -2,6 +2,7 @@
 
     pyodide/   the runtime, from npm
     wheels/    Strandline's two WASM wheels and NumPy's
+    core/      Strandline's core alone, twice
     web/       the page, from `npm ci && npm run build` in web/
 
 Every part is stamped with a hash of what it came from, so that a second call takes no time.
@@ -56,6 +57,18 @@ def wheels() -> None:
     _part("wheels", content_key([], *(wheel.parent.name for wheel in made)), fill)
 
 
+def core() -> None:
+    """The core without Python, for the first predictions of a page."""
+    builder = Builder()
+    made = {simd: builder.core(simd) for simd in SIMD_BUILDS}
+
+    def fill(folder: Path) -> None:
+        for simd, module in made.items():
+            shutil.copyfile(module, folder / f"{simd}.wasm")
+
+    _part("core", content_key([], *(module.parent.name for module in made.values())), fill)
+
+
 def web() -> None:
     """The page as Vite builds it."""
     install_web()
@@ -93,7 +106,12 @@ def _part(name: str, key: str, fill: Callable[[Path], None]) -> None:
     say(f"assets/{name}: {size / 1e6:.1f} MB")
 
 
-PARTS: dict[str, Callable[[], None]] = {"pyodide": pyodide, "web": web, "wheels": wheels}
+PARTS: dict[str, Callable[[], None]] = {
+    "core": core,
+    "pyodide": pyodide,
+    "web": web,
+    "wheels": wheels,
+}
 STEPS = {**PARTS, "node_modules": install_web}
 
 

@@ -37,6 +37,7 @@ def check_contents(wheel: Path) -> Iterator[str]:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     expected = {f"{_ASSETS}/pyodide/{name}" for name in RUNTIME_FILES}
+    expected |= {f"{_ASSETS}/core/{simd}.wasm" for simd in SIMD_BUILDS}
     expected |= {f"{_ASSETS}/web/{name}" for name in ("index.html", "sw.js", "strandline.js")}
     expected |= {"strandline/_core.abi3.so", "strandline/cli/__init__.py"}
     yield from (f"{name} is missing" for name in sorted(expected - names))

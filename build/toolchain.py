@@ -36,6 +36,12 @@ class Toolchain(Protocol):
         `settings` are `KEY=VALUE` for the build backend; `{source}` there is the tree's folder.
         """
 
+    def cmake(self, name: str, variables: Sequence[str], env: Mapping[str, str]) -> Path:
+        """Build the CMake project in the tree with Emscripten and return the build folder.
+
+        `variables` are `KEY=VALUE`.
+        """
+
 
 def choose(wanted: str = "auto") -> Toolchain:
     """Pick the toolchain this machine can use: `open`, `chroot`, or whichever works.
@@ -78,6 +84,15 @@ def _command(program: str, source: str, out: str, settings: Sequence[str]) -> li
     return [program, "build", source, "-o", out, "--no-isolation", "-x", *backend]
 
 
+def _cmake(folder: str, program: str, variables: Sequence[str]) -> list[list[str]]:
+    """What configures the project in `folder`, and what builds it, in `folder`/build."""
+    defined = [f"-D{v}" for v in ("CMAKE_BUILD_TYPE=Release", *variables)]
+    return [
+        [program, "cmake", "-S", folder, "-B", f"{folder}/build", *defined],
+        ["cmake", "--build", f"{folder}/build", "--parallel"],
+    ]
+
+
 def _newest_wheel(folder: Path) -> Path:
     wheels = sorted(folder.glob("*.whl"), key=lambda wheel: wheel.stat().st_mtime)
     if not wheels:
@@ -105,6 +120,13 @@ class ChrootToolchain:
         command = _command("pyodide", f"{HOME}/src/{name}", out, settings)
         self._chroot.run(command, f"pyodide build: {name}", {**self._env, **env})
         return _newest_wheel(self._chroot.path(out))
+
+    def cmake(self, name: str, variables: Sequence[str], env: Mapping[str, str]) -> Path:
+        folder = f"{HOME}/src/{name}"
+        shutil.rmtree(self._chroot.path(f"{folder}/build"), ignore_errors=True)
+        for command in _cmake(folder, "emcmake", variables):
+            self._chroot.run(command, f"{' '.join(command[:2])}: {name}", env)
+        return self._chroot.path(f"{folder}/build")
 
 
 class OpenToolchain:
@@ -141,3 +163,14 @@ class OpenToolchain:
         command = _command("pyodide", str(self.sources(name)), str(out), settings)
         run(command, f"pyodide build: {name}", env={**self._env, **env})
         return _newest_wheel(out)
+
+    def cmake(self, name: str, variables: Sequence[str], env: Mapping[str, str]) -> Path:
+        found = sorted(self._home.glob("**/upstream/emscripten/emcmake"))
+        program = str(found[-1]) if found else shutil.which("emcmake")
+        if program is None:
+            raise BuildError("pyodide-build left no Emscripten in its cross-build environment.")
+        folder = self.sources(name)
+        shutil.rmtree(folder / "build", ignore_errors=True)
+        for command in _cmake(str(folder), program, variables):
+            run(command, f"cmake: {name}", env={**self._env, **env})
+        return folder / "build"

@@ -34,6 +34,7 @@ from toolchain import Toolchain, choose
 
 # Build name -> the wheel's build tag (which has to start with a digit).
 SIMD_BUILDS = {"simd128": "1simd128", "relaxed-simd": "1relaxed"}
+CORE = "strandline_core.wasm"
 _EPOCH = "1577836800"  # the time in the wheels' zip entries: equal sources give equal bytes
 
 _TOOLCHAIN_FILES = [
@@ -83,6 +84,23 @@ class Builder:
             recipe,
             lambda target: sync(files, target),
         )
+
+    def core(self, simd: str) -> Path:
+        """The core alone, without Python, as `strandline_core.wasm`."""
+        files = [file for file in wheel_sources(wasm=True) if REPO / "py/core" in file.parents]
+        variables = ("STRANDLINE_STANDALONE=ON", f"STRANDLINE_WASM_SIMD={simd}")
+        key = content_key([*files, *_TOOLCHAIN_FILES], *variables)
+        folder = cache_dir() / "wheels" / f"core-{simd}-{key}"
+        if not folder.is_dir():
+            with lock("wasm"):
+                if not folder.is_dir():
+                    tree = self.toolchain.sources("core")
+                    sync(files, tree)
+                    made = self.toolchain.cmake("core/py/core", variables, {})
+                    with replacing(folder) as partial:
+                        shutil.copyfile(made / CORE, partial / CORE)
+                    _prune(folder)
+        return folder / CORE
 
     def numpy(self) -> Path:
         """NumPy's wheel, from its sdist."""

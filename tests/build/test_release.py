@@ -11,6 +11,7 @@ COMPLETE = [
     "strandline/_core.abi3.so",
     "strandline/cli/__init__.py",
     *(f"{ASSETS}/pyodide/{name}" for name in RUNTIME_FILES),
+    *(f"{ASSETS}/core/{simd}.wasm" for simd in ("simd128", "relaxed-simd")),
     *(f"{ASSETS}/web/{name}" for name in ("index.html", "sw.js", "strandline.js")),
     f"{ASSETS}/wheels/strandline-0.1.0-1simd128-cp311-abi3-pyemscripten_2026_0_wasm32.whl",
     f"{ASSETS}/wheels/strandline-0.1.0-1relaxed-cp311-abi3-pyemscripten_2026_0_wasm32.whl",

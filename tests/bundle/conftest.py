@@ -17,6 +17,7 @@ WHEELS = (
 )
 WEB = ("index.html", "sw.js", "assets/site-page.js", "dashboard.html", "assets/dashboard-x.js")
 PYODIDE = ("pyodide.mjs", "python_stdlib.zip")
+CORES = ("simd128.wasm", "relaxed-simd.wasm")
 ROWS = "a,b\n" + "".join(f"{i},{i % 7}\n" for i in range(60))
 
 
@@ -24,7 +25,8 @@ ROWS = "a,b\n" + "".join(f"{i},{i % 7}\n" for i in range(60))
 def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The layout of the real assets."""
     root = tmp_path_factory.mktemp("assets")
-    for folder, names in (("web", WEB), ("pyodide", PYODIDE), ("wheels", WHEELS)):
+    parts = (("web", WEB), ("pyodide", PYODIDE), ("wheels", WHEELS), ("core", CORES))
+    for folder, names in parts:
         for name in names:
             file = root / folder / name
             file.parent.mkdir(parents=True, exist_ok=True)

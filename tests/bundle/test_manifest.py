@@ -31,9 +31,11 @@ DOCUMENT: dict[str, Any] = {
     "preprocess": None,
     "collector": {"url": "http://127.0.0.1:8765", "key": "ingest_1"},
     "window": {"rows": 500, "seconds": 60},
+    "plan": {"file": "model/plan.bin", "sha256": "e" * 64},
     "runtime": {
         "pyodide": "pyodide/",
         "wheels": {"simd128": "wheels/a.whl", "relaxed": "wheels/b.whl", "numpy": None},
+        "core": {"simd128": "core/simd128.wasm", "relaxed": "core/relaxed-simd.wasm"},
     },
     "files": {"index.html": {"sha256": "ef", "bytes": 12}},
 }

@@ -54,7 +54,8 @@ class Written:
 
     def run(self, outputs: dict[str, int]) -> tuple[list[list[float]], int]:
         names = tuple(outputs)
-        program, arena = self.builder.assemble(self.builder._code, ("x",), names)
+        recipe = self.builder.assemble(self.builder._code, ("x",), names)
+        program, arena = recipe.program(), recipe.arena_bytes
         x = np.arange(16, dtype=np.float32)
         made = [np.empty(size, np.float32) for size in outputs.values()]
         program.run([x], made)

@@ -11,7 +11,7 @@ import pytest
 from onnx import helper
 
 from strandline import FeedError, ModelError, Session, UnsupportedOperator, core
-from strandline.compiler.plan import CoreStep, Plan
+from strandline.compiler.plan import CoreStep, Plan, Recipe
 from strandline.onnx.types import TensorType, float32
 from strandline.runtime.engine import PlanCache
 from tests.runtime.models import assert_close, expected, model, tensor
@@ -304,7 +304,8 @@ class TestPlans:
         cache = PlanCache(most=10, most_bytes=100)
 
         def plan(arena_bytes: int) -> Plan:
-            step = CoreStep(core.Program(b"", b"", (), 0), (), (), (), (), arena_bytes)
+            recipe = Recipe(b"", b"", (), arena_bytes)
+            step = CoreStep(core.Program(b"", b"", (), 0), recipe, (), (), (), ())
             return Plan(0, 0, (step,), ())
 
         for key in range(5):
@@ -312,6 +313,19 @@ class TestPlans:
         assert len(cache) == 2
         big = cache.get("big", lambda: plan(1000))
         assert len(cache) == 1 and cache.get("big", lambda: plan(0)) is big
+
+    def test_one_row_is_planned_ahead(self) -> None:
+        x = tensor("x", shape=["N", 3])
+        session = Session(model([node("Relu", ["x"], ["y"])], [x], [tensor("y", shape=["N", 3])]))
+        assert session._engine is not None
+        assert list(session._engine.plans._plans) == [(TensorType(float32, (1, 3)),)]
+        session.run({"x": np.ones((1, 3), np.float32)})
+        assert len(session._engine.plans) == 1
+        other = tensor("x", shape=["N", "M"])
+        lazy = Session(
+            model([node("Relu", ["x"], ["y"])], [other], [tensor("y", shape=["N", "M"])])
+        )
+        assert lazy._engine is not None and len(lazy._engine.plans) == 0
 
     def test_no_inputs(self) -> None:
         data = model([node("Neg", ["k"], ["y"])], [], [tensor("y")], {"k": X})

@@ -1,6 +1,6 @@
 /** The page's end of the worker: numbered requests, answered in any order. */
 
-import { type Calls, type Method, type OutboxState, type Progress, isFromWorker } from "./messages";
+import { type Calls, type OutboxState, type Progress, isFromWorker } from "./messages";
 
 interface Waiting {
   resolve: (value: never) => void;
@@ -20,7 +20,10 @@ export interface WorkerLike {
   onerror: ((event: ErrorEvent) => void) | null;
 }
 
-export class WorkerClient {
+/** Methods by name, as the worker implements them. */
+type Methods<C> = { [M in keyof C]: (...args: never[]) => unknown };
+
+export class WorkerClient<C extends Methods<C> = Calls> {
   readonly #worker: WorkerLike;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
@@ -41,7 +44,7 @@ export class WorkerClient {
     };
   }
 
-  call<M extends Method>(method: M, ...args: Parameters<Calls[M]>): Promise<ReturnType<Calls[M]>> {
+  call<M extends keyof C & string>(method: M, ...args: Parameters<C[M]>): Promise<ReturnType<C[M]>> {
     if (this.#ended !== null) return Promise.reject(this.#ended);
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {

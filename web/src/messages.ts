@@ -68,11 +68,18 @@ export interface Calls {
   close(): void;
 }
 
+/** The methods of the worker that predicts while Python starts; null: it can't say, Python will. */
+export interface EarlyCalls {
+  open(site: string): Manifest | null;
+  predict(rows: Row[]): Predictions | null;
+  run(feeds: Feeds): Results | null;
+}
+
 export type Method = keyof Calls;
 
-export type Request = {
-  [M in Method]: { id: number; method: M; args: Parameters<Calls[M]> };
-}[Method];
+export type Request<C extends { [M in keyof C]: (...args: never[]) => unknown } = Calls> = {
+  [M in keyof C]: { id: number; method: M; args: Parameters<C[M]> };
+}[keyof C];
 
 export interface Failure {
   name: string;

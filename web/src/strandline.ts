@@ -9,6 +9,7 @@
  */
 
 import { WorkerClient } from "./client";
+import { Early } from "./early";
 import type { Feeds, Results } from "./engine/tensor";
 import type { Drift, OutboxState, Predictions, Progress, Row } from "./messages";
 import { siteFolder } from "./site/cache";
@@ -60,22 +61,38 @@ export interface Model {
 /**
  * Loads a packed site's model. `url` is the site's folder (default: the folder of this module), on the same origin
  * as this module. Rejects when a file is missing or does not have the SHA-256 that the manifest promises.
+ *
+ * Resolves when the first row can be predicted. That may be a while before Python is there: single rows are then predicted by
+ * the packed plan, and counted when Python comes; everything else waits, and rejects if Python can't be started.
  */
 export async function load(url: string | URL = moduleFolder(), options: LoadOptions = {}): Promise<Model> {
   const site = siteFolder(new URL(url, globalThis.location?.href));
+  const early = new Early(site, new Worker(new URL("./worker/early.worker.ts", import.meta.url), {
+    type: "module",
+    name: "strandline-early",
+  }));
   const worker = new Worker(new URL("./worker/worker.ts", import.meta.url), {
     type: "module",
     name: "strandline",
   });
   const client = new WorkerClient(worker, options);
+  const whole = client.call("open", site).finally(() => early.end());
   let manifest: Manifest;
   try {
-    manifest = await client.call("open", site);
-    await client.call("observe", { load_ms: performance.now() }); // the clock starts with the navigation
+    manifest = await Promise.race([early.opened, whole]);
   } catch (error) {
     client.terminate();
     throw error;
   }
+  whole.catch(() => {}); // every call that needs Python says so
+  client.call("observe", { load_ms: performance.now() }).catch(() => {}); // the clock starts with the navigation
+  const predict = async (rows: Row[]): Promise<Predictions> => {
+    const counted = client.call("predict", rows);
+    const answer = await early.predict(rows);
+    if (answer === null) return counted;
+    counted.catch((error: unknown) => console.warn("strandline: a predicted row was not counted:", error));
+    return answer;
+  };
   const forward = (): void => {
     client.call("visibility", document.visibilityState === "hidden").catch(() => {}); // a dead worker has no windows
   };
@@ -83,10 +100,10 @@ export async function load(url: string | URL = moduleFolder(), options: LoadOpti
   forward();
   return {
     manifest,
-    predict: async (rows) => (await client.call("predict", rows)).rows,
-    predictTimed: (rows) => client.call("predict", rows),
+    predict: async (rows) => (await predict(rows)).rows,
+    predictTimed: predict,
     predictCsv: (text) => client.call("predictCsv", text),
-    run: (feeds) => client.call("run", feeds),
+    run: async (feeds) => (await early.run(feeds)) ?? client.call("run", feeds),
     count: (counter, by = 1) => client.call("count", counter, by),
     drift: () => client.call("drift"),
     flush: () => client.call("flush"),
@@ -94,6 +111,7 @@ export async function load(url: string | URL = moduleFolder(), options: LoadOpti
     nextReport: () => client.call("nextReport"),
     close: async () => {
       document.removeEventListener("visibilitychange", forward);
+      early.end();
       await client.call("close");
       client.terminate();
     },

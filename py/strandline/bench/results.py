@@ -51,10 +51,15 @@ class CaseResult:
 
 @dataclass(frozen=True, slots=True)
 class ColdStart:
-    """Navigation to first prediction, cold HTTP cache: seconds per visit, bytes fetched."""
+    """Navigation to first prediction, cold HTTP cache: seconds per visit, bytes fetched until then.
+
+    `phases`: milliseconds at which each began, of the visit in the middle.
+    """
 
     runner: str
+    case: str
     seconds: tuple[float, ...]
+    phases: Mapping[str, float]
     files: int
     raw: int
     gzip: int
@@ -206,13 +211,22 @@ def markdown(result: Mapping[str, Any]) -> str:
             "",
             "Cold start: navigation to first prediction, cold HTTP cache, bytes until then.",
             "",
-            "| runtime | median | visits | files | raw | gzip | brotli |",
-            "|---|---:|---:|---:|---:|---:|---:|",
+            "| model | runtime | median | visits | files | raw | gzip | brotli |",
+            "|---|---|---:|---:|---:|---:|---:|---:|",
         ]
         lines += [
-            f"| {c['runner']} | {duration(c['median'])} | {len(c['seconds'])} | {c['files']} | "
+            f"| {c['case']} | {c['runner']} | {duration(c['median'])} | {len(c['seconds'])} | {c['files']} | "
             + " | ".join(f"{c[k] / 1e6:.2f} MB" for k in ("raw", "gzip", "brotli"))
             + " |"
+            for c in result["cold_start"]
+        ]
+        lines += ["", "The visits in the middle, in milliseconds from the navigation:", ""]
+        lines += [
+            f"- {c['case']}, {c['runner']}: "
+            + ", ".join(
+                f"{phase} {at:.0f}" for phase, at in sorted(c["phases"].items(), key=lambda p: p[1])
+            )
+            + f", first prediction {1000 * c['median']:.0f}"
             for c in result["cold_start"]
         ]
     return "\n".join(lines) + "\n"

@@ -289,21 +289,4 @@ def _cold(
     from strandline.bench import cold
 
     _progress(f"cold start, {visits} visits each")
-    row = _cold_site(root)
-    cold.write_pages(root, row)
-    return cold.measure(browser, origin, sent, visits)
-
-
-def _cold_site(root: Path) -> dict[str, float]:
-    """Pack the tabular case as a site below `root`; returns one row for it."""
-    from strandline.bench.cases import FEATURES, SEED
-    from strandline.bundle.pack import pack
-
-    case = next(tabular([1], lambda name: True))
-    (root / "cold.onnx").write_bytes(case.model)
-    rows = np.random.default_rng(SEED).standard_normal((500, FEATURES)).astype(np.float32)
-    names = [f"x{i}" for i in range(FEATURES)]
-    table = "\n".join([",".join(names), *(",".join(map(str, row.tolist())) for row in rows)])
-    (root / "cold.csv").write_text(table + "\n")
-    pack(root / "cold.onnx", root / "cold.csv", root / "site", name="cold-start", version="1")
-    return dict(zip(names, rows[0].tolist(), strict=True))
+    return cold.measure(browser, origin, sent, cold.write_pages(root), visits)

@@ -118,6 +118,10 @@ class Manifest:
     window: Window = Window()
     pyodide: str = "pyodide/"
     wheels: Mapping[str, str | None] = field(default_factory=dict)
+    plan: File | None = None
+    """The model's plan for one row, for the core without Python; None when the core alone can't run it."""
+    core: Mapping[str, str] = field(default_factory=dict)
+    """That core, by `simd128` and `relaxed`."""
     files: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     """Path -> (SHA-256, size in bytes) of every file of the site but `manifest.json`."""
 
@@ -139,7 +143,12 @@ class Manifest:
             "preprocess": self.preprocess and self.preprocess.to_json(),
             "collector": self.collector and self.collector.to_json(),
             "window": self.window.to_json(),
-            "runtime": {"pyodide": self.pyodide, "wheels": dict(self.wheels)},
+            "plan": self.plan and self.plan.to_json(),
+            "runtime": {
+                "pyodide": self.pyodide,
+                "wheels": dict(self.wheels),
+                "core": dict(self.core),
+            },
             "files": {p: {"sha256": h, "bytes": n} for p, (h, n) in sorted(self.files.items())},
         }
 
@@ -279,6 +288,8 @@ def from_json(value: Any) -> Manifest:
         window=_window(r.nested("window")),
         pyodide=runtime.get("pyodide", str),
         wheels=dict(runtime.get("wheels", dict)),
+        plan=r.maybe("plan", _file),
+        core=dict(runtime.get("core", dict, optional=True) or {}),
         files={
             p: (f.get("sha256", str), f.get("bytes", int)) for p, f in r.nested("files").items()
         },

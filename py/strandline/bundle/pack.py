@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from strandline import __version__
 from strandline.bundle import site
+from strandline.bundle.early import early_plan
 from strandline.bundle.errors import PackError
 from strandline.bundle.inspect import Classes, check_inputs, classes_of, read_model
 from strandline.bundle.manifest import Collector, Feature, File, Manifest, Output, Window
@@ -41,6 +42,7 @@ TALLY_BYTES, COUNT_BYTES = 200, 3
 """of a tally and of each of its counts, in a window of some hundred rows"""
 
 MODEL, REFERENCE, PREPROCESS = "model/model.onnx", "model/reference.json", "model/preprocess.py"
+PLAN = "model/plan.bin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def pack(
     _check_names(name, version)
     origin = _origin(collector)
     site.check_target(Path(out), force=force)
-    page, wheels = site.asset_files(assets), site.wheels(assets)
+    page, wheels, cores = site.asset_files(assets), site.wheels(assets), site.cores(assets)
     progress(f"checking {model}")
     data, graph = read_model(Path(model))
     source = _preprocess_source(preprocess)
@@ -137,6 +139,10 @@ def pack(
     frozen = _reference(draft, columns, predictions, segments, quality or None)
     _check_size(frozen)
     files[REFERENCE] = frozen.to_json().encode()
+    # With labels to come, an answer carries what only Python knows to keep of each row.
+    plan = early_plan(data) if target is None else None
+    if plan is not None:
+        files[PLAN] = plan
     numpy_reason = _numpy_reason(pipeline, source)
     draft = replace(
         draft,
@@ -151,9 +157,12 @@ def pack(
             k: f"wheels/{w.name}" if k != "numpy" or numpy_reason else None
             for k, w in wheels.items()
         },
+        plan=None if plan is None else File(PLAN, _sha256(plan)),
+        core={} if plan is None else {k: f"core/{c.name}" for k, c in cores.items()},
     )
     progress(f"writing {out}")
     chosen = {f"wheels/{w.name}": w for k, w in wheels.items() if draft.wheels[k] is not None}
+    chosen |= {path: cores[k] for k, path in draft.core.items()}
     with site.replacing(Path(out), force=force) as folder:
         site.copy(page | chosen, folder)
         site.fill_page(folder / "index.html", name, origin)

@@ -49,6 +49,20 @@ def wheels(assets: Path = ASSETS) -> dict[str, Path]:
     return found
 
 
+def cores(assets: Path = ASSETS) -> dict[str, Path]:
+    """The core without Python: `simd128`, `relaxed`."""
+    found = {
+        name: assets / "core" / f"{build}.wasm"
+        for name, build in (("simd128", "simd128"), ("relaxed", "relaxed-simd"))
+    }
+    absent = [name for name, path in found.items() if not path.is_file()]
+    if absent:
+        raise PackError(
+            f"{assets / 'core'} lacks the core for {', '.join(absent)}: run `make assets`"
+        )
+    return found
+
+
 def hashes(folder: Path) -> dict[str, tuple[str, int]]:
     """SHA-256 and size of every file below `folder`, by path."""
     return {

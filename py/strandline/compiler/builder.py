@@ -11,6 +11,7 @@ from strandline import core
 from strandline.compiler.arena import ALIGNMENT, Lifetime, assign
 from strandline.compiler.blame import WRONG, named
 from strandline.compiler.lower.registry import Instr, rule_for
+from strandline.compiler.plan import Recipe
 from strandline.compiler.store import Store, constant_of
 from strandline.onnx.graph import Constant, Node
 from strandline.onnx.types import DType, TensorType
@@ -150,8 +151,8 @@ class Builder:
 
     def assemble(
         self, code: Sequence[Instr], inputs: Sequence[str], outputs: Sequence[str]
-    ) -> tuple[core.Program, int]:
-        """A program for `code`, and the size of its arena in bytes.
+    ) -> Recipe:
+        """The program for `code`.
 
         `inputs` and `outputs` are the bases that become its buffers.
         """
@@ -199,8 +200,7 @@ class Builder:
         starts.update((name, starts[other]) for name, other in taken.items())
         for number, base in enumerate(bases):
             table[4 * number + 2] += starts.get(base, 0)
-        program = core.Program(table.tobytes(), words.tobytes(), constants, arena_bytes)
-        return program, arena_bytes
+        return Recipe(table.tobytes(), words.tobytes(), tuple(constants), arena_bytes)
 
     def _taken_over(self, code: Sequence[Instr], span: dict[str, list[int]]) -> dict[str, str]:
         """Outputs of elementwise kernels that take over the memory of an operand used there last.

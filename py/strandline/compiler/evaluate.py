@@ -165,7 +165,7 @@ def _in_core(
         if root not in builder.values
     }
     if made and code:  # no code: nothing but empty tensors
-        builder.assemble(code, (), tuple(made))[0].run((), tuple(made.values()))
+        builder.assemble(code, (), tuple(made)).program().run((), tuple(made.values()))
     results = {}
     for name in outputs:
         type_, root = builder.types[name], builder.root(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from strandline import core
 from strandline.onnx.graph import Constant, Graph, Node
@@ -31,15 +32,30 @@ class Operand:
 
 
 @dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a program was made of, as the core reads it (see docs/architecture.md)."""
+
+    tensors: bytes
+    code: bytes
+    constants: tuple[Any, ...]
+    """Buffers."""
+    arena_bytes: int
+
+    def program(self) -> core.Program:
+        """Checked and ready to run."""
+        return core.Program(self.tensors, self.code, self.constants, self.arena_bytes)
+
+
+@dataclass(frozen=True, slots=True)
 class CoreStep:
     """One call of the core. `types` are the outputs', to allocate them."""
 
     program: core.Program
+    recipe: Recipe
     inputs: tuple[Slot, ...]
     outputs: tuple[Slot, ...]
     types: tuple[TensorType, ...]
     kernels: tuple[str, ...]
-    arena_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +119,7 @@ class Plan:
     @property
     def arena_bytes(self) -> int:
         """Memory that the plan holds between runs."""
-        return sum(step.arena_bytes for step in self.steps if isinstance(step, CoreStep))
+        return sum(step.recipe.arena_bytes for step in self.steps if isinstance(step, CoreStep))
 
     @property
     def needs_numpy(self) -> bool:

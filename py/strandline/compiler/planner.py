@@ -319,14 +319,14 @@ class _Planner:
                     inputs[name] = None
             made.update(dict.fromkeys(map(self._base, instr.outputs)))
         outputs = [name for name in made if name and last_use[name] > level]
-        program, arena_bytes = builder.assemble(code, tuple(inputs), outputs)
+        recipe = builder.assemble(code, tuple(inputs), outputs)
         return CoreStep(
-            program=program,
+            program=recipe.program(),
+            recipe=recipe,
             inputs=tuple(map(self._slot, inputs)),
             outputs=tuple(map(self._slot, outputs)),
             types=tuple(builder.types[direct.get(name, name)] for name in outputs),
             kernels=tuple(instr.op for instr in code),
-            arena_bytes=arena_bytes,
         )
 
     def _host_step(self, work: _Work) -> Step:

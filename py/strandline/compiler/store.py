@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from strandline import core
 from strandline.onnx.graph import Constant
 from strandline.onnx.types import DType, TensorType
 from strandline.onnx.types import string as string_type
@@ -68,6 +69,8 @@ class Store:
         self.vocabulary = vocabulary or Vocabulary()
         self.folded_by_numpy: list[str] = []
         """Nodes on constants that took NumPy to compute: without it they become host steps."""
+        self.packings: set[str] = set()
+        """Kernels that packed constants in a layout of the instruction set in force."""
         self._derived: dict[tuple[Any, ...], Constant] = {}
         self._buffers: dict[int, tuple[Constant, Any]] = {}
 
@@ -77,6 +80,8 @@ class Store:
         """The constant under `key`, made by `make` when it is asked for first."""
         if key not in self._derived:
             self._derived[key] = constant_of(*make())
+            if core.isa() in key:
+                self.packings.add(str(key[0]))
         return self._derived[key]
 
     def buffer(self, constant: Constant) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from strandline import core
 from strandline._lazy import np, numpy_loaded
-from strandline.compiler.plan import CoreStep, MapStep, Operand, Plan
+from strandline.compiler.plan import CoreStep, MapStep, Operand, Plan, Recipe
 from strandline.compiler.store import LocalStrings, Vocabulary
 from strandline.onnx.types import TensorType
 from strandline.onnx.types import string as string_type
@@ -34,6 +34,7 @@ class OneCall:
     """`take` picks the program's inputs from the feeds; `give` says what each result is."""
 
     program: core.Program
+    recipe: Recipe
     take: tuple[int, ...]
     types: tuple[TensorType, ...]
     give: tuple[Given, ...]
@@ -55,7 +56,7 @@ class OneCall:
         whole = [result for result in give if result is not None]
         if len(whole) < len(give):
             return None
-        return OneCall(first.program, first.inputs, first.types, tuple(whole))
+        return OneCall(first.program, first.recipe, first.inputs, first.types, tuple(whole))
 
     def run(self, feeds: Sequence[Any]) -> list[Any]:
         """Results in the model's order."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from strandline import core
+from strandline.compiler.plan import Recipe
 from strandline.compiler.store import Vocabulary
 from strandline.onnx.graph import ValueInfo
 from strandline.onnx.types import TensorType
@@ -51,6 +52,11 @@ class Prepared:
         self.bound = core.Bound(call.program, [self._feeds[i] for i in call.take], self._made)
         self.run = self.bound.run
         """Compute. Raises ValueError when the core refuses the data (an index out of range)."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """What its program is made of."""
+        return self._call.recipe
 
     def results(self) -> dict[str, Any]:
         """The outputs by name. Tensors are the prepared call's own memory, which the next run

@@ -55,6 +55,7 @@ class Session:
             self._interpreter = Interpreter(self.graph)
         else:
             self._engine = Engine(self.graph)
+            self._plan_ahead(self._engine)
 
     @property
     def inputs(self) -> tuple[ValueInfo, ...]:
@@ -114,8 +115,9 @@ class Session:
         assert engine is not None
         fed = [feeding.as_buffer(info, feeds[info.name]) for info in self.inputs]
         types = tuple(type_ for _, type_ in fed)
-        call = self._prepared.get(types) or self._prepare(engine, types, feeds)
+        call = self._prepared.get(types) or self._prepare(engine, types)
         if call is not None:
+            self._remember(call, types, feeds)
             try:
                 return call.run(
                     [
@@ -144,31 +146,43 @@ class Session:
         assert self._engine is not None
         return array("i", map(self._engine.store.vocabulary.codes.__getitem__, texts))
 
-    def _prepare(
-        self, engine: Engine, types: tuple[TensorType | None, ...], feeds: Mapping[str, Any]
-    ) -> OneCall | None:
+    def _plan_ahead(self, engine: Engine) -> None:
+        """Plan for one row, where that is all that the declaration leaves open, so that the first
+        run finds its plan made."""
+        if all(info.shape is not None and _fixed(info.shape[1:]) for info in self.inputs):
+            try:
+                types = self._types(None)
+                self._prepare(engine, types)
+            except ValueError:
+                pass  # a run on real shapes will say what is wrong, if anything is
+
+    def _prepare(self, engine: Engine, types: tuple[TensorType | None, ...]) -> OneCall | None:
         """Remember a plan that is one call of the core; None when it is more."""
         dropped = engine.plans.dropped
         call = OneCall.of(engine.plan(types), engine.store.vocabulary)
         if engine.plans.dropped > dropped:
             self._prepared.clear()  # which would keep the dropped plans' memory
-        if call is None:
-            return None
-        self._prepared[types] = call
+        if call is not None:
+            self._prepared[types] = call
+        return call
+
+    def _remember(
+        self, call: OneCall, types: tuple[TensorType | None, ...], feeds: Mapping[str, Any]
+    ) -> None:
+        """Let feeds that look like these find the call at once."""
         key: list[Any] = []
         for name, type_, is_text in zip(self._input_names, types, self._texts, strict=True):
             if type_ is None:
-                return call
+                return
             if is_text:
                 key.append(type_.shape)
                 continue
             try:
                 view = memoryview(feeds[name])
             except TypeError:
-                return call
+                return
             key.append((view.format, type_.shape, True))
         self._prepared[tuple(key)] = call
-        return call
 
     def _run_reference(self, feeds: Mapping[str, Any]) -> list[Any]:
         assert self._interpreter is not None
@@ -207,6 +221,11 @@ class Session:
         return bool(self._engine.store.folded_by_numpy)
 
     @property
+    def packings(self) -> frozenset[str]:
+        """The kernels that packed constants in a layout of the instruction set in force."""
+        return frozenset(() if self._engine is None else self._engine.store.packings)
+
+    @property
     def needed_numpy(self) -> bool:
         """Whether any run so far used NumPy, on whatever shapes it was."""
         if self._engine is None:
@@ -224,3 +243,7 @@ class Session:
         if types is not None:
             return tuple(types)
         return tuple(feeding.smallest_type(info) for info in self.inputs)
+
+
+def _fixed(shape: Sequence[int | str | None]) -> bool:
+    return all(isinstance(size, int) for size in shape)

@@ -75,7 +75,7 @@ def both(
     roots = [builder.root(name) for name in node.outputs]
     made = [name for name in dict.fromkeys(roots) if name not in fed and name not in builder.values]
     results = {name: _empty(builder.types[name]) for name in made}
-    program, _ = builder.assemble(code, fed, made)
+    program = builder.assemble(code, fed, made).program()
     program.run(buffers, [results[name] for name in made])
     for name, buffer in zip(fed, buffers, strict=True):
         results[name] = np.frombuffer(buffer, _raw(builder.types[name]))

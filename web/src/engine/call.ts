@@ -48,6 +48,17 @@ export class PreparedCall {
 
   /** Predicts: elements of the inputs in the model's order, in; outputs by name, out, as copies. */
   run(feeds: readonly (Numbers | readonly string[])[]): Results {
+    const tensors = this.tensors(feeds);
+    const results: Results = {};
+    this.spec.results.forEach(({ name, labels }, i) => {
+      const tensor = tensors[i] as Tensor;
+      results[name] = labels === null ? tensor : zipped(labels, tensor);
+    });
+    return results;
+  }
+
+  /** As `run`, outputs in the model's order, and a ZipMap's as the tensor of its scores. */
+  tensors(feeds: readonly (Numbers | readonly string[])[]): Tensor[] {
     const place = this.#place;
     if (place.memory.buffer !== this.#buffer) this.#look(); // memory that grew leaves old views empty
     this.#texts?.forget();
@@ -55,23 +66,16 @@ export class PreparedCall {
       const view = this.#inputs[i];
       if (view !== null && view !== undefined) this.#write(i, view, feeds[i]);
     }
-    if (place.run() === 0) {
-      this.#look();
-      throw new Error(this.#sentence());
-    }
+    const done = place.run() !== 0;
     if (place.memory.buffer !== this.#buffer) this.#look();
-    const results: Results = {};
-    for (const { name, from, labels } of this.spec.results) {
-      if (from < 0) {
-        const type = this.spec.inputs[~from];
-        const data = feeds[~from];
-        if (type !== undefined && data !== undefined) results[name] = { data: data.slice() as Numbers | string[], dims: type.shape };
-        continue;
-      }
-      const tensor = this.#read(from);
-      results[name] = labels === null ? tensor : zipped(labels, tensor);
-    }
-    return results;
+    if (!done) throw new Error(this.#sentence());
+    return this.spec.results.map(({ from }) => (from < 0 ? this.#fed(~from, feeds[~from]) : this.#read(from)));
+  }
+
+  /** The element type of a result. */
+  dtype(result: number): string {
+    const from = this.spec.results[result]?.from ?? 0;
+    return (from < 0 ? this.spec.inputs[~from] : this.spec.outputs[from])?.dtype ?? "";
   }
 
   #look(): void {
@@ -92,6 +96,11 @@ export class PreparedCall {
     }
     if (this.#texts !== null && Array.isArray(data)) this.#texts.encode(data, view as Int32Array);
     else (view as Float32Array).set(data as Float32Array);
+  }
+
+  #fed(index: number, data: Numbers | readonly string[] | undefined): Tensor {
+    const { shape } = this.spec.inputs[index] as TensorType;
+    return { data: (data ?? []).slice() as Numbers | string[], dims: shape };
   }
 
   #read(index: number): Tensor {

@@ -39,6 +39,11 @@ export class Loading {
     }
   }
 
+  /** The form predicts already; Python is still on its way. */
+  usable(): void {
+    byId("app").hidden = false;
+  }
+
   done(): void {
     byId("loading").hidden = true;
     byId("app").hidden = false;

@@ -26,23 +26,24 @@ async function start(): Promise<void> {
       onProgress: (progress) => loading.show(progress),
       onOutbox: (state) => model && showOutbox(model.manifest, state),
     });
+    const whole = show(model);
+    loading.usable();
+    await whole;
   } catch (error) {
     loading.fail(error);
     return;
   }
   Object.assign(globalThis, { strandline: model }); // for the browser's console
-  await show(model);
   loading.done();
   void goOffline(site);
 }
 
+/** Draws the page; resolves when what needs Python is drawn too. */
 async function show(model: Model): Promise<void> {
   const { manifest } = model;
   document.title = `${manifest.name} ${manifest.version}`;
   byId("name").textContent = manifest.name;
   byId("version").textContent = `version ${manifest.version}`;
-  showOutbox(manifest, await model.outbox());
-
   const drift = new DriftView(model);
   const form = new FeatureForm(columnsOf(manifest), byId("fields"));
   const button = byId<HTMLButtonElement>("predict");
@@ -64,6 +65,7 @@ async function show(model: Model): Promise<void> {
   setUpBatch(model, () => void drift.refresh());
   setUpPrivacy(model);
   setUpSample(form);
+  showOutbox(manifest, await model.outbox());
   await drift.refresh();
 }
 

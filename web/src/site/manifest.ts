@@ -24,6 +24,12 @@ export interface CategoricalFeature {
 
 export type Feature = NumericFeature | CategoricalFeature;
 
+export interface Feed {
+  input: string;
+  dtype: string;
+  columns: string[];
+}
+
 export interface Output {
   name: string;
   kind: "numeric" | "categorical";
@@ -39,6 +45,7 @@ export interface Manifest {
   created: string;
   model: FileRef & { needs_numpy: boolean };
   features: Feature[];
+  feeds: Feed[];
   outputs: Output[];
   reference: FileRef;
   /** Columns that split the rows; those that are no features are asked for besides. */
@@ -47,10 +54,13 @@ export interface Manifest {
   counters?: string[];
   preprocess: FileRef | null;
   collector: { url: string; key: string } | null;
+  /** The plan for one row, for the core without Python; null when the core alone can't run the model. */
+  plan?: FileRef | null;
   window: { rows: number; seconds: number };
   runtime: {
     pyodide: string;
     wheels: { simd128: string; relaxed: string | null; numpy: string | null };
+    core?: { simd128?: string; relaxed?: string };
   };
   files: Record<string, { sha256: string; bytes: number }>;
 }
@@ -111,6 +121,13 @@ export function wheelsFor(manifest: Manifest, simd: Simd): string[] {
     throw new Error("the model needs NumPy here but the site has no NumPy wheel: pack the site again");
   }
   return [numpy, own];
+}
+
+/** The plan and the core that runs it here before Python does; null when the site has none for this browser. */
+export function earlyFiles(manifest: Manifest, simd: Simd): { plan: string; core: string } | null {
+  const { simd128, relaxed } = manifest.runtime.core ?? {};
+  const core = simd.relaxed && relaxed !== undefined ? relaxed : simd.simd128 ? simd128 : undefined;
+  return manifest.plan && core !== undefined ? { plan: manifest.plan.file, core } : null;
 }
 
 /** The files that the Python side reads through `Edge(manifest, read)`. */

@@ -5,7 +5,7 @@ import { PythonModel } from "../engine/python";
 import type { Progress, Stage } from "../messages";
 import { sha256 } from "../site/hash";
 import { type Manifest, modelFiles, parseManifest, runtimeFiles, wheelsFor } from "../site/manifest";
-import { Files } from "./files";
+import { Files, fetchManifest } from "./files";
 import { type Edge, bootPython, installWheels, makeEdge, warmUp } from "./runtime";
 import { detectSimd } from "./simd";
 
@@ -30,7 +30,7 @@ export async function boot(site: string, onProgress: (progress: Progress) => voi
   const manifestText = new TextDecoder().decode(manifestBytes);
   const manifest = parseManifest(manifestText);
   const wheels = wheelsFor(manifest, detectSimd());
-  const files = new Files(site, manifest, await sha256(manifestBytes), (loaded, total) => {
+  const files = new Files(site, manifest, await sha256(manifestBytes), "low", (loaded, total) => {
     bytes = { loaded, total };
     report();
   });
@@ -59,18 +59,4 @@ function tensorsOf(python: PyodideInterface, edge: Edge): PythonModel {
   } finally {
     pipeline.destroy();
   }
-}
-
-async function fetchManifest(site: string): Promise<Uint8Array<ArrayBuffer>> {
-  const url = new URL("manifest.json", site);
-  let response: Response;
-  try {
-    response = await fetch(url, { cache: "no-cache" });
-  } catch {
-    throw new Error("manifest.json can't be fetched: no network, and this device has no copy of the site yet");
-  }
-  if (!response.ok) {
-    throw new Error(`manifest.json can't be fetched from ${url.href}: the server answered ${response.status}`);
-  }
-  return new Uint8Array(await response.arrayBuffer());
 }

@@ -15,6 +15,7 @@ export class Files {
   readonly #manifest: Manifest;
   readonly #hash: string;
   readonly #cache: Promise<Cache | null>;
+  readonly #priority: RequestPriority;
   readonly #onBytes: (loaded: number, total: number) => void;
   readonly #open = new Map<string, Promise<Bytes>>();
   #loaded = 0;
@@ -24,13 +25,15 @@ export class Files {
     site: string,
     manifest: Manifest,
     manifestHash: string,
-    onBytes: (loaded: number, total: number) => void,
+    priority: RequestPriority,
+    onBytes: (loaded: number, total: number) => void = () => {},
   ) {
     this.#site = site;
     this.#manifest = manifest;
     this.#hash = manifestHash;
     // Without Cache Storage (private modes, full disks) the site still works; it only loads again every time.
     this.#cache = caches.open(cacheName(site, manifestHash)).catch(() => null);
+    this.#priority = priority;
     this.#onBytes = onBytes;
   }
 
@@ -83,7 +86,7 @@ export class Files {
       await cache?.delete(url);
     }
     for (const mode of ["default", "reload"] as const) {
-      const response = await fetchFile(url, path, mode);
+      const response = await fetchFile(url, path, { cache: mode, priority: this.#priority });
       const headers = { "Content-Type": response.headers.get("Content-Type") ?? "application/octet-stream" };
       const bytes = await this.#read(response);
       if ((await sha256(bytes)) === expected) {
@@ -123,13 +126,28 @@ export class Files {
   }
 }
 
-async function fetchFile(url: string, path: string, cache: RequestCache): Promise<Response> {
+async function fetchFile(url: string, path: string, options: RequestInit): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(url, { cache });
+    response = await fetch(url, options);
   } catch {
     throw new Error(`${path} can't be fetched: no network, and this device has no copy of it yet`);
   }
   if (!response.ok) throw new Error(`${path} can't be fetched: the server answered ${response.status}`);
   return response;
+}
+
+/** The bytes of a site's manifest.json, revalidated. */
+export async function fetchManifest(site: string): Promise<Bytes> {
+  const url = new URL("manifest.json", site);
+  let response: Response;
+  try {
+    response = await fetch(url, { cache: "no-cache" });
+  } catch {
+    throw new Error("manifest.json can't be fetched: no network, and this device has no copy of the site yet");
+  }
+  if (!response.ok) {
+    throw new Error(`manifest.json can't be fetched from ${url.href}: the server answered ${response.status}`);
+  }
+  return new Uint8Array(await response.arrayBuffer());
 }

@@ -1,6 +1,7 @@
 /** The worker: one model, calls in the order in which they came. */
 
 import { type Calls, type FromWorker, type Method, type Request, toFailure } from "../messages";
+import type { Manifest } from "../site/manifest";
 import { boot } from "./boot";
 import { type Outbox, openOutbox } from "./outbox";
 import type { PythonModel } from "../engine/python";
@@ -10,16 +11,17 @@ import type { Edge } from "./runtime";
 type Handlers = { [M in Method]: (...args: Parameters<Calls[M]>) => Promise<ReturnType<Calls[M]>> };
 
 interface Loaded {
+  manifest: Manifest;
   edge: Edge;
   tensors: PythonModel;
   outbox: Outbox;
 }
 
-let loaded: Loaded | null = null;
+let opening: Promise<Loaded> | null = null;
 
-function model(): Loaded {
-  if (loaded === null) throw new Error("the model is not loaded yet");
-  return loaded;
+/** The model, once it is there: calls may come before. */
+function model(): Promise<Loaded> {
+  return opening ?? Promise.reject(new Error("no model is being loaded"));
 }
 
 function send(message: FromWorker, transfer: Transferable[] = []): void {
@@ -35,7 +37,7 @@ function owned(results: Results): ArrayBuffer[] {
 }
 
 async function watched<T>(task: (edge: Edge) => T): Promise<T> {
-  const { edge, outbox } = model();
+  const { edge, outbox } = await model();
   outbox.begin();
   try {
     return task(edge);
@@ -45,27 +47,32 @@ async function watched<T>(task: (edge: Edge) => T): Promise<T> {
   }
 }
 
+async function openModel(site: string): Promise<Loaded> {
+  const { manifest, edge, tensors } = await boot(site, (progress) => send({ kind: "progress", progress }));
+  const outbox = await openOutbox(site, manifest, edge, (state) => send({ kind: "outbox", state }));
+  return { manifest, edge, tensors, outbox };
+}
+
 const handlers: Handlers = {
   open: async (site) => {
-    const { manifest, edge, tensors } = await boot(site, (progress) => send({ kind: "progress", progress }));
-    const outbox = await openOutbox(site, manifest, edge, (state) => send({ kind: "outbox", state }));
-    loaded = { edge, tensors, outbox };
-    return manifest;
+    opening = openModel(site);
+    return (await opening).manifest;
   },
   predict: (rows) => watched((edge) => JSON.parse(edge.predict(JSON.stringify(rows)))),
   predictCsv: (text) => watched((edge) => JSON.parse(edge.predict_csv(text))),
-  run: async (feeds) => model().tensors.run(feeds),
+  run: async (feeds) => (await model()).tensors.run(feeds),
   count: (counter, by) => watched((edge) => edge.count(counter, by)),
-  observe: async (measured) => model().edge.observe(JSON.stringify(measured)),
-  drift: async () => JSON.parse(model().edge.drift()),
+  observe: async (measured) => (await model()).edge.observe(JSON.stringify(measured)),
+  drift: async () => JSON.parse((await model()).edge.drift()),
   flush: async () => {
-    await model().outbox.flush();
-    return model().outbox.state();
+    const { outbox } = await model();
+    await outbox.flush();
+    return outbox.state();
   },
-  outbox: () => model().outbox.state(),
-  nextReport: async () => model().outbox.nextReport(),
-  visibility: (hidden) => model().outbox.visibility(hidden),
-  close: () => model().outbox.close(),
+  outbox: async () => (await model()).outbox.state(),
+  nextReport: async () => (await model()).outbox.nextReport(),
+  visibility: async (hidden) => (await model()).outbox.visibility(hidden),
+  close: async () => (await model()).outbox.close(),
 };
 
 async function answer({ id, method, args }: Request): Promise<void> {
