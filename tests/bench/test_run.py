@@ -41,6 +41,22 @@ def test_native_runners_agree_and_are_compared(model: Path, tmp_path: Path) -> N
     assert "(out.svg)" in page.read_text()
 
 
+def test_products_are_weighed_against_the_loop_in_registers(tmp_path: Path) -> None:
+    out, page = tmp_path / "out.json", tmp_path / "out.md"
+    done = bench(
+        "--products", "--native-only", "--rounds", "1", "--json", out, "--markdown", page
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    result = json.loads(out.read_text())
+    assert result["cases"] == []
+    peak = result["products"]["peak"]["native"]
+    for product in result["products"]["products"]:
+        assert set(product["flops"]) == {"native", "onnxruntime"}
+        # Nothing computes faster than registers; a disturbed loop may be slow.
+        assert 0 < product["flops"]["native"] < 4 * peak
+        assert "| " + " × ".join(map(str, product["size"])) in page.read_text()
+
+
 @pytest.mark.browser
 def test_the_browsers_runners_agree_with_native_onnxruntime(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.json"

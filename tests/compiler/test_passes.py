@@ -156,7 +156,7 @@ class TestFoldAffine:
         assert ops(after) == ["Gemm"]
         assert_same(g, after, normal(5, 3))
 
-    @pytest.mark.parametrize("shape", [(4, 1, 1), (1, 4, 1, 1)])
+    @pytest.mark.parametrize("shape", [(4, 1, 1), (1, 4, 1, 1), (), (1,), (1, 1, 1, 1)])
     def test_products_and_sums_after_it_too(self, shape: tuple[int, ...]) -> None:
         nodes = [
             conv(),
@@ -177,7 +177,7 @@ class TestFoldAffine:
         assert ops(after) == ["Conv"] and len(after.nodes[0].inputs) == 3
         assert_same(g, after, X)
 
-    @pytest.mark.parametrize("shape", [(4,), (1, 1, 4), (2, 4, 1, 1), (4, 4, 4)])
+    @pytest.mark.parametrize("shape", [(4,), (1, 1, 4), (2, 4, 1, 1), (4, 4, 4), (1,) * 5])
     def test_what_is_not_per_channel_stays(self, shape: tuple[int, ...]) -> None:
         nodes = [conv(), Node("Add", ("c", "k"), ("y",))]
         g = graph(nodes, ["x"], ["y"], {"w": normal(4, 3, 3, 3), "k": normal(*shape)})

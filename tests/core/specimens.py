@@ -227,6 +227,20 @@ _MAKERS: dict[str, Callable[[], Specimen]] = {
     "depthwise2d_f32": lambda: _conv(True),
     "pack_winograd_f32": lambda: Specimen((_f(2, 3, 9),), (_empty("f", 36, 12, 3),), (2, 3)),
     "winograd_f32": _winograd,
+    "fma_peak_f32": lambda: Specimen((), (_empty("f", 16),), (5,)),
+    "scale_shift_f32": lambda: Specimen(
+        (_f(2, 3, 4), _f(3), _f(3)), (_empty("f", 2, 3, 4),), (2, 3, 4, 0, 0.0, 0.0)
+    ),
+    "col2im2d_f32": lambda: Specimen(
+        (_f(2, 3, 4, 5, 6), _f(3)),
+        (_empty("f", 2, 3, 9, 13),),
+        (2, 3, 5, 6, 2, 2, 2, 2, 1, 1, 1, 0, 9, 13, 0, 0.0, 0.0),
+    ),
+    "resize2d_f32": lambda: Specimen(
+        (_f(2, 3, 4), _i(0, 1, 1, 2), _f(2, 2), _i(0, 3, 3, 1, 0), None),
+        (_empty("f", 2, 2, 5), _empty("f", 4)),
+        (2, 3, 4, 2, 5, 2, 1),
+    ),
     "max_pool2d_f32": _pool,
     "average_pool2d_f32": _pool,
     "lrn_f32": lambda: Specimen(

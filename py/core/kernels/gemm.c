@@ -234,9 +234,40 @@ static const char *run_gemm_f64(const sl_call *call) {
     return NULL;
 }
 
+/* fma_peak_f32: rounds. What products can't exceed: each round multiplies and adds SUMS vectors
+ * that never leave the registers. The output, 16 floats, keeps them alive. */
+enum { SUMS = 12 };
+
+static const char *check_peak(const sl_args *a) {
+    SL_SHAPE(a, 0, 1, 1);
+    SL_TRY(a->p[0] >= 0, "the rounds are negative");
+    SL_TRY(sl_holds(&a->out[0], 16, 4), "the output is too small");
+    return NULL;
+}
+
+static const char *run_peak(const sl_call *call) {
+    const vf factor = vf_set(0.999f), addend = vf_set(0.001f);
+    vf sums[SUMS];
+    SL_UNROLLED
+    for (size_t i = 0; i < SUMS; i++)
+        sums[i] = vf_set((float)i);
+    for (int64_t round = 0; round < call->p[0]; round++) {
+        SL_UNROLLED
+        for (size_t i = 0; i < SUMS; i++)
+            sums[i] = vf_fma(sums[i], factor, addend);
+    }
+    vf sum = vf_set(0);
+    SL_UNROLLED
+    for (size_t i = 0; i < SUMS; i++)
+        sum += sums[i];
+    vf_store(call->out[0], sum);
+    return NULL;
+}
+
 const sl_kernel SL_NAME(sl_gemm)[] = {
     {"pack_b_f32", check_pack, run_pack, 0},
     {"gemm_f32", check_gemm, run_gemm, 0},
     {"gemm_f64", check_gemm_f64, run_gemm_f64, 0},
+    {"fma_peak_f32", check_peak, run_peak, 0},
     SL_END,
 };

@@ -64,8 +64,8 @@ static inline float *phase_start(float *row, const plane_shape *s, const int64_t
     return row + p * s->phase + (x + w[P_L]) / w[S_W];
 }
 
-static void fill_plane(float *plane, const plane_shape *s, const float *image, const int64_t *w,
-                       float border) {
+static inline void fill_plane(float *plane, const plane_shape *s, const float *image,
+                              const int64_t *w, float border) {
     const int64_t stride = w[S_W], right = s->columns - w[P_L];
     const int64_t count = right < w[IN_W] ? right : w[IN_W];
     const int64_t lead = s->rows < w[P_T] ? s->rows : w[P_T];

@@ -1,6 +1,6 @@
 /* Pooling over windows, and normalisation across channels. */
 #include "plane.h"
-#include "vmath.h"
+#include "tile.h"
 
 enum { MAX, AVERAGE };
 enum { WIDEST = 256 }; /* columns of a window */
@@ -139,9 +139,45 @@ static const char *run_lrn(const sl_call *call) {
     return NULL;
 }
 
+/* scale_shift_f32: N, C, elements per channel, activation, its a and b. Inputs X, a scale and a
+ * shift per channel. Y = activation(X * scale + shift). */
+enum { SS_N, SS_C, SS_AREA, SS_ACTIVATION, SS_PARAMS = SS_ACTIVATION + 3 };
+
+static const char *check_scale_shift(const sl_args *a) {
+    SL_SHAPE(a, 3, 1, SS_PARAMS);
+    const int64_t *p = a->p, total = sl_size3(p[SS_N], p[SS_C], p[SS_AREA]);
+    SL_TRY(sl_holds(&a->in[0], total, 4) && sl_holds(&a->out[0], total, 4),
+           "the operands are too small");
+    SL_TRY(sl_holds(&a->in[1], p[SS_C], 4) && sl_holds(&a->in[2], p[SS_C], 4),
+           "the scales or shifts are too few");
+    SL_TRY(p[SS_ACTIVATION] >= 0 && p[SS_ACTIVATION] < SL_ACTIVATION_COUNT, "unknown activation");
+    return NULL;
+}
+
+static const char *run_scale_shift(const sl_call *call) {
+    const int64_t *p = call->p;
+    const size_t area = (size_t)p[SS_AREA];
+    const float *x = call->in[0], *scales = call->in[1], *shifts = call->in[2];
+    float *y = call->out[0];
+    const epilogue e = sl_epilogue(NULL, 0, 0, NULL, p + SS_ACTIVATION);
+    const vf low = vf_set(e.low), high = vf_set(e.high);
+    if (area == 0 || p[SS_C] == 0) return NULL;
+    for (int64_t i = 0; i < p[SS_N] * p[SS_C]; i++, x += area, y += area) {
+        const vf scale = vf_set(scales[i % p[SS_C]]), shift = vf_set(shifts[i % p[SS_C]]);
+        for (size_t j = 0; j < area; j += VF) {
+            const size_t some = smaller(VF, area - j);
+            const vf v = vf_load_first(x + j, some) * scale + shift;
+            vf_store_first(y + j, vf_lower(high, vf_higher(low, v)), some);
+        }
+        if (!e.in_registers) SL_NAME(sl_finish)(1, area, y, 0, &e);
+    }
+    return NULL;
+}
+
 const sl_kernel SL_NAME(sl_pool)[] = {
     {"max_pool2d_f32", check_pool, run_pool, MAX},
     {"average_pool2d_f32", check_pool, run_pool, AVERAGE},
     {"lrn_f32", check_lrn, run_lrn, 0},
+    {"scale_shift_f32", check_scale_shift, run_scale_shift, 0},
     SL_END,
 };

@@ -124,18 +124,23 @@ typedef void tile_fn(size_t m, size_t n, size_t k, const float *a, size_t a_row,
     TILE(wide_##rows, rows, NV, false)                                                             \
     TILE(narrow_##rows, rows, 1, false)
 
+/* Packed tiles come in heights of this many rows, and multiples of it. */
+#define PART (MR == 4 ? 2 : MR / 3)
+
 TILES(1)
 TILES(2)
 TILES(3)
 TILES(4)
+TILE(packed_wide_1, PART, NV, true)
+TILE(packed_wide_2, PART * 2, NV, true)
+TILE(packed_narrow_1, PART, 1, true)
+TILE(packed_narrow_2, PART * 2, 1, true)
+#if MR > 4
 TILES(5)
 TILES(6)
-TILE(packed_wide_1, MR / 3, NV, true)
-TILE(packed_wide_2, MR / 3 * 2, NV, true)
 TILE(packed_wide_3, MR, NV, true)
-TILE(packed_narrow_1, MR / 3, 1, true)
-TILE(packed_narrow_2, MR / 3 * 2, 1, true)
 TILE(packed_narrow_3, MR, 1, true)
+#endif
 #if MR == 12
 TILES(8)
 TILES(10)
@@ -148,16 +153,23 @@ static tile_fn *const unpacked_tiles[2][MR + 1] = {
      wide_12},
     {NULL, narrow_1, narrow_2, narrow_3, narrow_4, narrow_5, narrow_6, narrow_6, narrow_8, narrow_8,
      narrow_10, narrow_10, narrow_12},
-#else
+#elif MR == 6
     {NULL, wide_1, wide_2, wide_3, wide_4, wide_5, wide_6},
     {NULL, narrow_1, narrow_2, narrow_3, narrow_4, narrow_5, narrow_6},
+#else
+    {NULL, wide_1, wide_2, wide_3, wide_4},
+    {NULL, narrow_1, narrow_2, narrow_3, narrow_4},
 #endif
 };
 
-/* By thirds of MR. */
-static tile_fn *const packed_tiles[2][3] = {
+static tile_fn *const packed_tiles[2][MR / PART] = {
+#if MR > 4
     {packed_wide_1, packed_wide_2, packed_wide_3},
     {packed_narrow_1, packed_narrow_2, packed_narrow_3},
+#else
+    {packed_wide_1, packed_wide_2},
+    {packed_narrow_1, packed_narrow_2},
+#endif
 };
 
 void SL_NAME(sl_tile)(size_t m, size_t n, size_t k, const float *a, size_t a_row, bool packed,
@@ -165,7 +177,7 @@ void SL_NAME(sl_tile)(size_t m, size_t n, size_t k, const float *a, size_t a_row
                       const epilogue *done) {
     const bool narrow = n <= VF;
     if (packed) {
-        packed_tiles[narrow][(m - 1) / (MR / 3)](m, n, k, a, 1, b, b_row, c, c_row, fresh, done);
+        packed_tiles[narrow][(m - 1) / PART](m, n, k, a, 1, b, b_row, c, c_row, fresh, done);
         return;
     }
     epilogue rest;

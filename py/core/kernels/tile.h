@@ -13,6 +13,10 @@
 #if VF == 16
 #define MR 12
 #define KC 192
+#elif defined(__wasm_simd128__) && !defined(__wasm_relaxed_simd__)
+/* Products need a register of their own before they are added; browsers leave fifteen. */
+#define MR 4
+#define KC 256
 #else
 #define MR 6
 #define KC 256

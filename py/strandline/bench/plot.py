@@ -1,8 +1,10 @@
-"""The benchmark's picture: one panel of bars per case, time per call on a logarithmic axis."""
+"""The benchmark's picture: for each case a group of bars, time per call on a logarithmic axis."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,53 +17,64 @@ COLOURS = {
     "relaxed": "#c8553d",
     "onnxruntime-web": "#b9a99a",
 }
+LEFT, RIGHT, TOP, BAR, GAP = 200, 760, 44, 9, 7
+"""Pixels: where the axis begins and ends, what is above it, a bar's height, what is between groups."""
 
 
 def svg(result: Mapping[str, Any], path: Path) -> None:
     """Write the picture of a result (see `results.to_json`) to `path`."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    matplotlib.rcParams.update(
-        {"svg.hashsalt": "strandline", "font.size": 9, "axes.spines.right": False}
-    )
-    from matplotlib import pyplot
-
     cases = result["cases"]
     runners = [r for r in RUNNERS if any(r in c["runners"] for c in cases)]
-    height = 0.8 / len(runners)
-    figure, axes = pyplot.subplots(figsize=(9, 1.2 + 0.17 * len(cases) * (len(runners) + 1)))
-    for offset, runner in enumerate(runners):
-        rows = [(i, c["runners"][runner]) for i, c in enumerate(cases) if runner in c["runners"]]
-        medians = [t["median"] for _, t in rows]
-        axes.barh(
-            [i + (offset + 0.5) * height - 0.4 for i, _ in rows],
-            medians,
-            height=height,
-            color=COLOURS[runner],
-            label=RUNNERS[runner],
-            xerr=[
-                [t["median"] - t["q1"] for _, t in rows],
-                [t["q3"] - t["median"] for _, t in rows],
-            ],
-            error_kw={"elinewidth": 0.8},
+    times = [t["median"] for c in cases for t in c["runners"].values()]
+    low, high = math.floor(math.log10(min(times))), math.ceil(math.log10(max(times)))
+    group = len(runners) * BAR + GAP
+    height = TOP + len(cases) * group + 36
+
+    def x(seconds: float) -> float:
+        share = (math.log10(seconds) - low) / max(high - low, 1)
+        return round(LEFT + share * (RIGHT - LEFT), 1)
+
+    def lines() -> Iterator[str]:
+        yield (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="840" height="{height}" '
+            f'viewBox="0 0 840 {height}" font-family="sans-serif" font-size="11" fill="#222">'
         )
-        for i, timing in rows:
-            axes.annotate(
-                duration(timing["median"]),
-                (timing["q3"], i + (offset + 0.5) * height - 0.4),
-                xytext=(4, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=7,
-            )
-    axes.set_xscale("log")
-    axes.margins(y=0.01)
-    axes.set_yticks(range(len(cases)), [c["name"] for c in cases])
-    axes.invert_yaxis()
-    axes.set_xlabel("seconds per call, median and quartiles (shorter is better)")
-    axes.spines["top"].set_visible(False)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=len(runners), frameon=False)
-    figure.tight_layout()
-    figure.savefig(path, format="svg", metadata={"Date": None}, bbox_inches="tight")
-    pyplot.close(figure)
+        yield f'<rect width="840" height="{height}" fill="#fff"/>'
+        for i, runner in enumerate(runners):
+            yield f'<rect x="{LEFT + 128 * i}" y="10" width="10" height="10" fill="{COLOURS[runner]}"/>'
+            yield f'<text x="{LEFT + 128 * i + 14}" y="19">{RUNNERS[runner]}</text>'
+        for power in range(low, high + 1):
+            at = x(10.0**power)
+            yield f'<path d="M{at} {TOP - 6}V{height - 30}" stroke="#ddd"/>'
+            yield f'<text x="{at}" y="{height - 16}" text-anchor="middle">{_tick(power)}</text>'
+        yield (
+            f'<text x="{(LEFT + RIGHT) / 2}" y="{height - 3}" text-anchor="middle">'
+            "per call: median, and quartiles as a line (shorter is better)</text>"
+        )
+        for i, case in enumerate(cases):
+            top = TOP + i * group
+            middle = top + len(runners) * BAR / 2 + 4
+            yield f'<text x="{LEFT - 8}" y="{middle}" text-anchor="end">{escape(case["name"])}</text>'
+            for place, runner in enumerate(runners):
+                if runner in case["runners"]:
+                    yield _bar(case["runners"][runner], top + place * BAR, COLOURS[runner], x)
+        yield "</svg>"
+
+    path.write_text("\n".join(lines()) + "\n")
+
+
+def _bar(timing: Mapping[str, Any], top: int, colour: str, x: Any) -> str:
+    end, middle = x(timing["median"]), top + BAR / 2
+    width = max(round(end - LEFT, 1), 1)
+    return (
+        f'<rect x="{LEFT}" y="{top}" width="{width}" height="{BAR - 1}" fill="{colour}"/>'
+        f'<path d="M{x(timing["q1"])} {middle}H{x(timing["q3"])}" stroke="#222"/>'
+        f'<text x="{x(timing["q3"]) + 4}" y="{top + BAR - 1.5}" font-size="8">'
+        f"{duration(timing['median'])}</text>"
+    )
+
+
+def _tick(power: int) -> str:
+    text = duration(10.0**power)
+    number, unit = text.split()
+    return f"{float(number):g} {unit}"

@@ -70,6 +70,22 @@ class ColdStart:
         return statistics.median(self.seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One matrix product: floating-point operations a second, by runner."""
+
+    size: tuple[int, int, int]
+    flops: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Products:
+    """Matrix products; `peak` is what a loop in registers alone reaches, by runner."""
+
+    peak: Mapping[str, float]
+    products: Sequence[Product]
+
+
 def machine() -> dict[str, Any]:
     """What the figures were measured on."""
     cpu = platform.processor()
@@ -91,7 +107,11 @@ def machine() -> dict[str, Any]:
 
 
 def to_json(
-    cases: Sequence[CaseResult], cold: Sequence[ColdStart], command: str, about: Mapping[str, Any]
+    cases: Sequence[CaseResult],
+    cold: Sequence[ColdStart],
+    command: str,
+    about: Mapping[str, Any],
+    products: Products | None = None,
 ) -> dict[str, Any]:
     """The whole result as JSON-safe data; times in seconds, sizes in bytes."""
     return {
@@ -116,6 +136,7 @@ def to_json(
             }
             for c in cases
         ],
+        "products": asdict(products) if products else None,
         "cold_start": [{**asdict(c), "median": c.median} for c in cold],
     }
 
@@ -193,7 +214,7 @@ def markdown(result: Mapping[str, Any]) -> str:
             cells.append(f"{ratio:.2f}×" if ratio is not None else "–")
         lines.append("| " + " | ".join(cells) + " |")
     means = []
-    for a, b in pairs:
+    for a, b in pairs if result["cases"] else ():
         ratios = [c["ratios"][f"{a}/{b}"] for c in result["cases"] if f"{a}/{b}" in c["ratios"]]
         means.append(f"**{geometric_mean(ratios):.2f}×**" if ratios else "–")
     lines.append("| geometric mean | " + " | ".join([""] * len(runners) + means) + " |")
@@ -206,6 +227,8 @@ def markdown(result: Mapping[str, Any]) -> str:
         "",
         f"Largest relative deviation from native onnxruntime: {max(worst, default=0):.1e}.",
     ]
+    if result.get("products"):
+        lines += ["", *_product_lines(result["products"])]
     if result["cold_start"]:
         lines += [
             "",
@@ -230,3 +253,31 @@ def markdown(result: Mapping[str, Any]) -> str:
             for c in result["cold_start"]
         ]
     return "\n".join(lines) + "\n"
+
+
+PRODUCTS = """Matrix products of float32 in GFLOP/s, and as a share of the first row: what a loop of
+multiplications and additions in registers alone reaches in the same build."""
+
+
+def _product_lines(result: Mapping[str, Any]) -> list[str]:
+    """The table of matrix products."""
+    peak, products = result["peak"], result["products"]
+    names = {**RUNNERS, "numpy": "NumPy in Pyodide"}
+    runners = [r for r in names if any(r in p["flops"] for p in products)]
+    lines = [
+        PRODUCTS,
+        "",
+        "| rows × columns × depth | " + " | ".join(names[r] for r in runners) + " |",
+        "|---|" + "---:|" * len(runners),
+        "| in registers | "
+        + " | ".join(f"{peak[r] / 1e9:.1f}" if r in peak else "–" for r in runners)
+        + " |",
+    ]
+    for each in products:
+        cells = []
+        for runner in runners:
+            flops = each["flops"].get(runner)
+            share = f" ({flops / peak[runner]:.0%})" if flops and runner in peak else ""
+            cells.append(f"{flops / 1e9:.{1 if flops > 1e9 else 2}f}{share}" if flops else "–")
+        lines.append(f"| {' × '.join(map(str, each['size']))} | " + " | ".join(cells) + " |")
+    return lines

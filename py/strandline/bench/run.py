@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from strandline.bench import products
 from strandline.bench.browser import InBrowser, chromium, write_case
 from strandline.bench.cases import Case, from_file, nets, tabular
 from strandline.bench.errors import BenchError
@@ -23,6 +24,7 @@ from strandline.bench.native import Native, OnnxRuntime
 from strandline.bench.results import (
     CaseResult,
     ColdStart,
+    Products,
     document,
     machine,
     markdown,
@@ -52,6 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--nets", action="store_true", help="of the built-in cases the networks")
     parser.add_argument("--tabular", action="store_true", help="of the built-in cases the tables")
+    parser.add_argument(
+        "--products", action="store_true", help="of the built-in cases the matrix products"
+    )
     parser.add_argument(
         "--rounds", type=int, default=9, help="interleaved rounds (default: %(default)s)"
     )
@@ -96,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
     if args.markdown:
         picture = os.path.relpath(args.svg, args.markdown.parent) if args.svg else None
         args.markdown.write_text(document(result, picture))
-    if args.svg:
+    if args.svg and result["cases"]:
         from strandline.bench.plot import svg
 
         svg(result, args.svg)
@@ -111,14 +116,16 @@ def _progress(text: str) -> None:
 def _measure(args: argparse.Namespace) -> dict[str, Any]:
     batches = [int(b) for b in args.batch.split(",")]
     cases = list(_cases(args, batches))
-    if not cases:
+    with_products = _wants_products(args)
+    if not cases and not with_products:
         raise BenchError(f"no case's name contains {' or '.join(map(repr, args.case or ['']))}")
     command = "strandline bench " + " ".join(sys.argv[2:])
     about = machine()
     cold: list[ColdStart] = []
     if args.native_only:
         results = [_case(case, [], args.rounds, lambda _: {}) for case in cases]
-        return to_json(results, cold, command, about)
+        measured = _products([], None, args.rounds, lambda _: {}) if with_products else None
+        return to_json(results, cold, command, about, measured)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         root = Path(folder)
         (root / "cases").mkdir()
@@ -127,18 +134,18 @@ def _measure(args: argparse.Namespace) -> dict[str, Any]:
         browser = stack.enter_context(chromium())
         about["versions"]["chromium"] = browser.version
         runners = _boot(browser, origin, about, has_peer="ort" in mounts)
-        results = [
-            _case(
-                case,
-                runners,
-                args.rounds,
-                lambda c: write_case(root / "cases" / _slug(c.name), c.model, c.feeds),
-            )
-            for case in cases
-        ]
+
+        def write(case: Case) -> Any:
+            return write_case(root / "cases" / _slug(case.name), case.model, case.feeds)
+
+        results = [_case(case, runners, args.rounds, write) for case in cases]
+        measured = None
+        if with_products:
+            numpy = _boot_numpy(runners, origin)
+            measured = _products(runners, numpy, args.rounds, write)
         if args.cold:
             cold = _cold(browser, root, origin, sent, args.cold)
-    return to_json(results, cold, command.strip(), about)
+    return to_json(results, cold, command.strip(), about, measured)
 
 
 def _cases(args: argparse.Namespace, batches: Sequence[int]) -> Iterator[Case]:
@@ -147,10 +154,45 @@ def _cases(args: argparse.Namespace, batches: Sequence[int]) -> Iterator[Case]:
 
     for path in args.models:
         yield from (case for case in from_file(path, batches) if wanted(case.name))
-    if not args.models and (args.tabular or not args.nets):
+    chosen = args.tabular or args.nets or args.products
+    if not args.models and (args.tabular or not chosen):
         yield from tabular(batches, wanted)
-    if not args.models and (args.nets or not args.tabular):
+    if not args.models and (args.nets or not chosen):
         yield from nets(wanted)
+
+
+def _wants_products(args: argparse.Namespace) -> bool:
+    everything = not (args.models or args.case or args.tabular or args.nets)
+    return bool(args.products or everything)
+
+
+def _products(
+    in_browser: Sequence[InBrowser],
+    numpy: InBrowser | None,
+    rounds: int,
+    write: Callable[[Case], Any],
+) -> Products:
+    """Matrix products beside the machine's peak and NumPy in Pyodide."""
+    ours = [runner for runner in in_browser if runner.name != "onnxruntime-web"]
+    peak = products.peak(ours, rounds)
+    measured = []
+    for size in products.SIZES:
+        result = _case(products.case(*size), in_browser, rounds, write)
+        apart = {} if numpy is None else {"numpy": products.numpys(numpy, size)}
+        measured.append(products.measure(size, result.timings, apart))
+    return Products(peak, measured)
+
+
+def _boot_numpy(runners: Sequence[InBrowser], origin: str) -> InBrowser | None:
+    """A worker that has NumPy beside one of our builds; None without its wheel."""
+    wheels = [next((ASSETS / "wheels").glob(f"{n}-*.whl"), None) for n in ("strandline", "numpy")]
+    if not runners or None in wheels:
+        return None
+    _progress("booting Pyodide with NumPy")
+    wheel, numpy = (f"{origin}wheels/{path.name}" for path in wheels if path)
+    runner = InBrowser("numpy", runners[0].page)
+    runner.boot("strandline", {"pyodide": f"{origin}pyodide/", "wheel": wheel, "numpy": numpy})
+    return runner
 
 
 def _slug(name: str) -> str:

@@ -14,6 +14,10 @@ export interface TensorSpec {
 export interface CaseSpec {
   model: string;
   feeds: TensorSpec[];
+  /** Instead of a model: rounds of the register-only loop. */
+  loop?: number;
+  /** Instead of a model: a product of two matrices by NumPy; rows, columns, depth. */
+  matmul?: [number, number, number];
 }
 
 export type Request =

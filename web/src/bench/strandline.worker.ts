@@ -12,7 +12,7 @@ import { fetchBytes, plain, serve, typedFeed, type CaseSpec, type OutputData } f
 const PYTHON = `
 import json
 from time import perf_counter
-from strandline.core import Tensor
+from strandline.core import Tensor, call
 from strandline.onnx.types import BY_NAME
 from strandline.runtime import Session
 
@@ -64,7 +64,33 @@ class Case:
             result.append({"name": name, "shape": list(getattr(value, "shape", [len(items)])), "values": items})
         return json.dumps(result)
 
+class Loop:
+    def __init__(self, rounds):
+        self.rounds, self.sums = rounds, Tensor("f", (16,))
+
+    def time(self, calls):
+        started = perf_counter()
+        call("fma_peak_f32", (), (self.sums,), self.rounds * calls)
+        return perf_counter() - started
+
+class MatMul:
+    def __init__(self, m, n, k):
+        import numpy as np
+        rng = np.random.default_rng(0)
+        self.a, self.b = (rng.standard_normal(shape, np.float32) for shape in ((m, k), (k, n)))
+
+    def time(self, calls):
+        started = perf_counter()
+        for _ in range(calls):
+            self.a @ self.b
+        return perf_counter() - started
+
 case = None
+def open_special(loop, matmul):
+    global case
+    case = MatMul(*matmul) if matmul else Loop(loop)
+    return 0.0
+
 def open_case(model, specs, buffers):
     global case
     case = Case(bytes(model.to_py()), specs, [memoryview(b.to_py()).cast("B") for b in buffers])
@@ -91,6 +117,9 @@ serve({
     return pyodide.runPython("from strandline import core; core.isa()");
   },
   async open(spec: CaseSpec) {
+    if (spec.loop !== undefined || spec.matmul) {
+      return call("open_special")(spec.loop ?? 0, spec.matmul ?? []) as number;
+    }
     const bytes = new Uint8Array(await fetchBytes(spec.model));
     const buffers = await Promise.all(spec.feeds.map(async (f) => new Uint8Array(await fetchBytes(f.url))));
     const created = call("open_case")(bytes, JSON.stringify(spec.feeds), buffers) as number;

@@ -13,7 +13,7 @@ from strandline.compiler.lower.binary import pair
 from strandline.compiler.lower.layout import MAX_RANK, broadcast, code, merge, split
 from strandline.compiler.lower.linear import NONE, Activation, Matrix, activation_of
 from strandline.compiler.lower.registry import Lowering, lower
-from strandline.compiler.lower.window import _plane
+from strandline.compiler.lower.window import plane_of
 from strandline.onnx.graph import Node
 from strandline.onnx.types import DType, float32, int8, int16, int32, uint8, uint16
 from strandline.ops.conv import conv_window
@@ -230,7 +230,7 @@ def _conv(low: Lowering, x: str, w: str, y: str, finish: Finish) -> bool:
         shape[1],
         filters,
         groups,
-        *_plane(shape[2:], window),
+        *plane_of(shape[2:], window),
     )
     return True
 

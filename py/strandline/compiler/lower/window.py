@@ -29,7 +29,7 @@ def _is_line(spatial: Sequence[int], w: Window) -> bool:
     return others == (1, 1, 0, 1)
 
 
-def _plane(spatial: Sequence[int], w: Window) -> tuple[int, ...]:
+def plane_of(spatial: Sequence[int], w: Window) -> tuple[int, ...]:
     """Height, width, kernel, strides, dilations, begins and output of a window over one or two axes.
 
     A line is laid along the width, where vectors run.
@@ -78,7 +78,7 @@ def convolution(
     """Emit a convolution of float32 images over one or two axes."""
     batch, channels, *spatial = low.type(x).shape
     filters = low.type(w).shape[0]
-    shape = ConvShape(_plane(spatial, window), channels, filters, groups, core.panel_width())
+    shape = ConvShape(plane_of(spatial, window), channels, filters, groups, core.panel_width())
     op, weights = shape.kernel(constant=low.value(w) is not None), w
     extra: tuple[int, ...] = ()
     if op == "winograd_f32":
@@ -124,7 +124,7 @@ def pool(node: Node, low: Lowering) -> bool:
     if min(window.begins) < 0 or min(window.ends) < 0:
         return False
     op = "max_pool2d_f32" if node.op == "MaxPool" else "average_pool2d_f32"
-    plane = _plane(x.shape[2:], window)
+    plane = plane_of(x.shape[2:], window)
     if plane[3] > WIDEST_POOL:
         return False
     ends: tuple[int, ...] = (-1, -1)
@@ -199,6 +199,10 @@ def scale_shift(node: Node, low: Lowering) -> bool:
     if x.dtype.format not in "fd" or any(low.type(n).dtype is not x.dtype for n in node.inputs):
         return False
     lines = (x.shape[0], x.shape[1], math.prod(x.shape[2:]))
+    if x.dtype is float32:
+        params = (*lines, *activation_of(low.attrs).params)
+        low.emit("scale_shift_f32", node.inputs, node.outputs, *params)
+        return True
     _per_channel(low, "mul", node.inputs[0], node.inputs[1], y, lines)
     _per_channel(low, "add", y, node.inputs[2], y, lines)
     if low.attrs["activation"] != "none":

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from strandline.compiler import fused
 from strandline.compiler.lower import rule_for
 from strandline.compiler.passes.rewrite import Arithmetic, Uses, ranks, scalar
-from strandline.compiler.store import Store
+from strandline.compiler.store import Store, constant_of
 from strandline.onnx.graph import Constant, Graph, Node
+from strandline.onnx.types import int64
 
 
 @dataclass(slots=True)
@@ -144,11 +145,15 @@ class _Folding:
         return None if factor is None or shift is None else (factor, shift)
 
     def per_channel(self, name: str, chain: _Chain) -> Constant | None:
-        """The constant `name` as one number per channel; None when it is anything else."""
+        """The constant `name` as one number per channel (a single one for all of them); None when it
+        is anything else."""
         value = self.constants.get(name)
         if value is None or chain.rank is None or not value.dtype.is_float:
             return None
         shape = (1,) * (chain.rank - len(value.shape)) + value.shape
+        if value.type.size == 1 and len(shape) == chain.rank:
+            every = constant_of(int64, (1,), [chain.channels])
+            return self.arithmetic("Expand", self.arithmetic.reshape(value, (1,)), every)
         if shape != (1, chain.channels, *(1 for _ in shape[2:])):
             return None
         return self.arithmetic.reshape(value, (chain.channels,))
