@@ -15,9 +15,10 @@ COLOURS = {
     "onnxruntime": "#8fb8bd",
     "simd128": "#e0a458",
     "relaxed": "#c8553d",
+    "prepared": "#8a2c4a",
     "onnxruntime-web": "#b9a99a",
 }
-LEFT, RIGHT, TOP, BAR, GAP = 200, 760, 44, 9, 7
+LEFT, RIGHT, TOP, BAR, GAP = 240, 770, 44, 9, 7
 """Pixels: where the axis begins and ends, what is above it, a bar's height, what is between groups."""
 
 
@@ -41,8 +42,8 @@ def svg(result: Mapping[str, Any], path: Path) -> None:
         )
         yield f'<rect width="840" height="{height}" fill="#fff"/>'
         for i, runner in enumerate(runners):
-            yield f'<rect x="{LEFT + 128 * i}" y="10" width="10" height="10" fill="{COLOURS[runner]}"/>'
-            yield f'<text x="{LEFT + 128 * i + 14}" y="19">{RUNNERS[runner]}</text>'
+            yield f'<rect x="{12 + 138 * i}" y="10" width="10" height="10" fill="{COLOURS[runner]}"/>'
+            yield f'<text x="{26 + 138 * i}" y="19">{RUNNERS[runner]}</text>'
         for power in range(low, high + 1):
             at = x(10.0**power)
             yield f'<path d="M{at} {TOP - 6}V{height - 30}" stroke="#ddd"/>'

@@ -77,7 +77,7 @@ def peak(in_browser: Sequence[InBrowser], rounds: int) -> dict[str, float]:
     for runner in in_browser:
         runner.close()
     operations = 2 * SUMS * ROUNDS
-    return {name: operations * vectors[name] / t.median for name, t in timings.items()}
+    return {name: operations * vectors[name] / min(t.rounds) for name, t in timings.items()}
 
 
 def numpys(runner: InBrowser, size: tuple[int, int, int]) -> float:
@@ -93,7 +93,8 @@ def numpys(runner: InBrowser, size: tuple[int, int, int]) -> float:
 def measure(
     size: tuple[int, int, int], timings: Mapping[str, Timing], apart: Mapping[str, float]
 ) -> Product:
-    """Seconds as operations a second; `apart` are those of runners that had no turns."""
+    """Operations a second in the fastest round, which other work on the machine disturbed least;
+    `apart` are the seconds of runners that had no turns."""
     m, n, k = size
-    seconds = {name: timing.median for name, timing in timings.items()} | dict(apart)
+    seconds = {name: min(timing.rounds) for name, timing in timings.items()} | dict(apart)
     return Product(size, {name: 2 * m * n * k / s for name, s in seconds.items()})
