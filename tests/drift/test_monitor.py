@@ -8,6 +8,7 @@ import pytest
 
 import strandline.drift
 from strandline.drift import Monitor, Profile, Reference
+from strandline.drift.watch import PageHinkley, SequentialTest
 
 REFERENCE = Reference.from_columns({"x": [0.5, 1.5, 2.5] * 30})
 
@@ -55,6 +56,22 @@ def test_a_failed_update_counts_nothing():
     with pytest.raises(ValueError, match="no feature 'y'"):
         monitor.update({"x": [1.0], "y": [1.0]})
     assert monitor.total.rows == monitor.window.rows == 0
+
+
+def test_detectors_follow_the_windows():
+    alarms = []
+    monitor = Monitor(
+        REFERENCE, rows=50, on_alarm=lambda name, window: alarms.append((name, window))
+    )
+    test = monitor.follow("x", SequentialTest(REFERENCE["x"]), lambda window: window["x"])
+    mean = monitor.follow("mean", PageHinkley(threshold=3), lambda window: window["x"].mean)
+    for i in range(60):
+        monitor.update({"x": [0.5, 1.5, 2.5, 1.5, 1.5] * 10 if i < 40 else [2.5] * 50})
+    assert [name for name, _ in alarms] == ["x", "mean"]
+    assert test.looks == 60
+    assert test.crossed is not None
+    assert not mean.drift_detected
+    assert all(window.rows == 50 for _, window in alarms)
 
 
 @pytest.mark.parametrize("options", [{"rows": 0}, {"seconds": 0.0}])

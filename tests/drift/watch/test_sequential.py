@@ -62,7 +62,7 @@ def test_false_alarms_of_many_streams(name):
 @pytest.mark.parametrize("name", DRAWS)
 def test_false_alarms_of_long_streams(name, n):
     rng = np.random.default_rng(6)
-    check(count_alarms(DRAWS[name], rng, n=n, streams=150, windows=200), 150)
+    check(count_alarms(DRAWS[name], rng, n=n, streams=60, windows=120), 60)
 
 
 def test_sessions_of_equal_rows_count_once():

@@ -10,14 +10,14 @@ DriftKind: TypeAlias = Literal[
     "no drift", "pipeline fault", "domain shift", "concept drift", "data drift"
 ]
 Pattern: TypeAlias = Literal[
-    "none", "constant", "instantaneous", "gradual", "temporary", "periodic"
+    "none", "constant", "instantaneous", "gradual", "temporary", "periodic", "irregular"
 ]
 
 KINDS: tuple[DriftKind, ...] = (
     "no drift", "pipeline fault", "domain shift", "concept drift", "data drift",
 )  # fmt: skip
 PATTERNS: tuple[Pattern, ...] = (
-    "none", "constant", "instantaneous", "gradual", "temporary", "periodic",
+    "none", "constant", "instantaneous", "gradual", "temporary", "periodic", "irregular",
 )  # fmt: skip
 
 KIND_WORDS: Mapping[DriftKind, str] = {
@@ -71,6 +71,8 @@ class Diagnosis:
                 return f", temporarily from {self.onset} to {self.end}"
             case "periodic":
                 return f", again and again every {self.period:.3g} windows"
+            case "irregular":
+                return ", coming and going without a pattern"
             case "constant" if self.kind != "domain shift":
                 return ", in all windows alike"
         return ""

@@ -141,7 +141,12 @@ def _unit(feature: Feature, changed: Tally, windows: Sequence[Tally]) -> Finding
     if noise > 0.5:  # a mean near 0: only the deviation says by how much
         if max(spread, 1 / spread) < 2 * LEAST_FACTOR:
             return None
-        return _unit_finding(spread, _known(spread, 3 * error), reference, changed)
+        return Finding(
+            "unit",
+            f"the standard deviation is {spread:.4g} times the reference's, around a mean near 0 "
+            f"({reference.std:.4g} → {changed.std:.4g})",
+            {"factor": spread},
+        )
     ratio = changed.mean / reference.mean
     if ratio <= 0 or abs(log(ratio / spread)) > 0.1 + noise:
         return None

@@ -3,7 +3,8 @@
 1. A window of a feature *differs* when `compare` says drift, or values lie far beyond the
    reference's range, and the p-value holds over all windows too (Benjamini-Hochberg).
 2. The windows' scores (`Course.scores`) are fitted by five curves (`shapes`): the pattern in time.
-   A curve that changes little beside its distance from the reference counts as a constant.
+   A curve that explains less than half of the scores, where chance can't be the reason, is no
+   pattern: irregular. One that changes little beside its distance from the reference counts as a constant.
 3. No window differs, nor do all rows together: no drift. The curve's changed windows must differ
    themselves, or all rows together; else the windows that differ are taken alone: one stretch of
    them is a temporary change (or one that lasts), several are no pattern and no drift.
@@ -36,6 +37,10 @@ FROM_THE_START: Final = 0.8
 """share of the windows before a step that differ already: a domain shift"""
 LEAST_CHANGE: Final = 0.3
 """of the fitted scores, as a share of the largest: less is a constant difference"""
+MUCH_NOISE: Final = 4.0
+"""times the sampling variance that scores lie off the curve: more is no chance"""
+LEAST_EXPLAINED: Final = 0.5
+"""share of the squared scores that a curve must explain, beyond chance, to be called a pattern"""
 LEAST_AGREEMENT: Final = 0.34
 """share of the changed windows that differ by themselves, unless all rows together do"""
 ALONE: Final = 0.02
@@ -176,7 +181,9 @@ def _feature(
     if max(best.fitted) - min(best.fitted) < LEAST_CHANGE * max(map(abs, best.fitted)):
         best = next(shape for shape in ranked if shape.curve == "constant")
     pattern, changed = _pattern(course, best)
-    if not together and _share([differs[t] for t in changed]) < LEAST_AGREEMENT:
+    if _is_irregular(course, best):
+        pattern, changed = "irregular", [t for t, d in enumerate(differs) if d] or changed
+    elif not together and _share([differs[t] for t in changed]) < LEAST_AGREEMENT:
         # The curve follows changes too small to count: look at the windows that differ alone.
         there = [t for t, d in enumerate(differs) if d]
         weak = len(there) == 1 and min(p for p in p_values if p is not None) > ALONE * alpha
@@ -278,6 +285,15 @@ def _pattern(course: Course, shape: Shape) -> tuple[Pattern, list[int]]:
     return pattern, list(range(n))
 
 
+def _is_irregular(course: Course, shape: Shape) -> bool:
+    """Whether the curve leaves most of what the windows do to chance, and chance does not do it."""
+    pairs = list(zip(course.weights, course.scores, shape.fitted, strict=True))
+    left = sum(w * (y - f) ** 2 for w, y, f in pairs)
+    whole = sum(w * y * y for w, y, _ in pairs)
+    mean = left / sum(course.weights)
+    return left > (1 - LEAST_EXPLAINED) * whole and mean > MUCH_NOISE * course.noise
+
+
 def _model(
     name: str, found: Sequence[Found], labels: Sequence[str], quality: Sequence[float | None]
 ) -> Diagnosis:
@@ -295,7 +311,7 @@ def _model(
     names = [one.diagnosis.subject for one in drifting]
     evidence = [
         f"{len(names)} of {len(found)} columns drift: {', '.join(names)}",
-        f"most of it is {worst.diagnosis.sentence.rstrip('.')}",
+        f"most of it is {worst.diagnosis.subject}: {'; '.join(worst.diagnosis.evidence)}",
     ]
     if fall is not None:
         evidence.append(fall.evidence[0])
