@@ -75,3 +75,38 @@ def _tip(window: Mapping[str, Any]) -> str:
             f"missing {100 * (window['missing'] or 0):.2g} %",
         ]
     )
+
+
+def sheet(document: Mapping[str, Any], features: Sequence[str]) -> str:
+    """A picture that stands alone: the courses of these features, one below the other."""
+    names = [window["name"] for window in document["windows"]]
+    by_name = {one["name"]: one for one in document["features"]}
+    block = HEIGHT + 44
+    parts = []
+    for i, name in enumerate(features):
+        one = by_name[name]
+        diagnosis = one["diagnosis"]
+        heading = f"{name}: {diagnosis['kind']}, {diagnosis['pattern']}"
+        drawn = scores(name, names, one["windows"])
+        inner = drawn[drawn.index(">", drawn.index("<svg")) + 1 : drawn.index("</svg>")]
+        parts.append(
+            f'<g transform="translate(20 {i * block + 12})"><text y="14">{escape(heading)}</text>'
+            f'<g transform="translate(0 22)"><rect class="ground" width="{WIDTH}" height="{HEIGHT}"/>'
+            f"{inner}</g></g>"
+        )
+    height = len(features) * block + 34
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH + 40} {height}" '
+        f'role="img" aria-label="Distance from the reference per window">{_SHEET_STYLE}'
+        f'<rect class="paper" width="{WIDTH + 40}" height="{height}"/>{"".join(parts)}'
+        f'<text class="soft" x="20" y="{height - 12}">{escape(names[0])}</text>'
+        f'<text class="soft" x="{WIDTH + 20}" y="{height - 12}" text-anchor="end">'
+        f"{escape(names[-1])}</text></svg>\n"
+    )
+
+
+_SHEET_STYLE: Final = (
+    "<style>.paper{fill:#fff}.ground{fill:#f5f7fa}.same{fill:#a9b4c2}.differs{fill:#b42318}"
+    ".zero{stroke:#566273;fill:none}text{font:600 13px system-ui,sans-serif;fill:#1b2430}"
+    ".soft{font-weight:400;fill:#566273}</style>"
+)

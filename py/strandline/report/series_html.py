@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from strandline.report.series import SeriesReport
 
 
+MOST_ROWS: Final = 120
+"""windows of a table; of more, the bars' tooltips and the JSON tell the numbers"""
+
+
 def render_html(report: SeriesReport) -> str:
     """The page: the model's diagnosis, then every feature with its course; drifting ones first."""
     document = report.document
@@ -73,6 +77,8 @@ def _watch(watch: Mapping[str, Any] | None) -> str:
 
 
 def _table(one: Mapping[str, Any], windows: list[Mapping[str, Any]]) -> str:
+    if len(windows) > MOST_ROWS:
+        return ""
     body = "".join(
         f"<tr><th scope=row>{escape(window['name'])}</th><td>{window['rows']:,}</td>"
         f"<td>{words.value(seen['effect'])}</td><td>{words.p_value(seen['p_value'])}</td>"
