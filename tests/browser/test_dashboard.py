@@ -122,6 +122,19 @@ def test_a_feature_is_shown_and_kept_in_the_address(dashboard: Watched) -> None:
     expect(page.locator("#detail-title")).to_have_text("weekday")
 
 
+def test_it_tells_what_happened(dashboard: Watched) -> None:
+    page = dashboard.page
+    answer = dashboard.drift()
+    expect(page.locator("#diagnosis")).to_have_text(answer["diagnosis"]["sentence"])
+    page.get_by_role("button", name="weekday", exact=True).click()
+    told = next(one for one in answer["story"] if one["name"] == "weekday")
+    expect(page.locator("#detail-story")).to_contain_text(told["diagnosis"]["sentence"])
+    alarm = "no alarm" if told["watch"]["since"] is None else "alarm at"
+    expect(page.locator("#detail-story")).to_contain_text(f"Sequential test: {alarm}")
+    row = page.locator("#table tbody tr", has=page.get_by_role("rowheader", name="weekday"))
+    expect(row.locator(".told")).to_contain_text(told["diagnosis"]["kind"])
+
+
 def test_columns_sort_by_mouse_and_keyboard(dashboard: Watched) -> None:
     page = dashboard.page
     by_psi = page.get_by_role("columnheader", name="PSI", exact=True)

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { SeriesWindow } from "../src/dashboard/api";
+import type { SeriesWindow, Told } from "../src/dashboard/api";
+import { inSentences } from "../src/dashboard/detail";
 import { points, runs } from "../src/dashboard/lines";
 import { uptime } from "../src/dashboard/overview";
-import { sorted } from "../src/dashboard/table";
+import { inShort, sorted } from "../src/dashboard/table";
 import { pretty } from "../src/page/privacy";
 import { isShare } from "../src/page/result";
 import { inWords } from "../src/ui/bars";
@@ -108,5 +109,27 @@ describe("a course over time", () => {
   it("breaks where windows are absent or hidden", () => {
     const series = points([window(0, 0.1), window(1, 0.2), window(4, 0.3), window(5, null), window(6, 0.4)], "psi");
     expect(runs(series, HOUR).map((run) => run.map(({ y }) => y))).toEqual([[0.1, 0.2], [0.3], [0.4]]);
+  });
+});
+
+describe("what happened", () => {
+  const told: Told = {
+    name: "speed",
+    diagnosis: { kind: "pipeline fault", fault: "unit", pattern: "instantaneous", sentence: "speed: a fault." },
+    watch: { p_value: 0.0002, since: "2025-07-01T09:00:00Z" },
+  };
+
+  it("is short in the table", () => {
+    expect(inShort(told)).toBe("fault: unit, instantaneous");
+    const calm = { ...told, diagnosis: { kind: "no drift", fault: null, pattern: "none", sentence: "" } } as const;
+    expect(inShort(calm)).toBe("no drift");
+    expect(inShort(undefined)).toBe("–");
+  });
+
+  it("is told with the sequential test beside the plot", () => {
+    expect(inSentences(told)).toMatch(/^speed: a fault\. Sequential test: alarm at 2025-07-01T09:00:00Z \(/);
+    expect(inSentences({ ...told, watch: { p_value: 1, since: null } })).toContain("no alarm");
+    expect(inSentences({ ...told, watch: null })).toBe("speed: a fault.");
+    expect(inSentences({ ...told, diagnosis: null })).toBe("");
   });
 });

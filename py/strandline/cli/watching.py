@@ -139,6 +139,9 @@ def report(a: argparse.Namespace) -> int:
         about["hidden"] = f"{len(seen.hidden)} windows of fewer than {a.min_sessions} sessions"
     if seen.start is not None and seen.end is not None:
         about |= {"from": _utc(seen.start), "to": _utc(seen.end)}
+    about["diagnosis"] = seen.story.model.sentence
+    alarms = [one.name for one in seen.story.watched.values() if one.since is not None]
+    about["sequential test"] = f"alarm: {', '.join(alarms)}" if alarms else "no alarm"
     items = [PRESETS[name]() for name in a.preset or ("drift",)]
     found = Report(items, include_tests=a.test, about=about).run(seen.profile)
     _show(found, a.out)

@@ -12,6 +12,7 @@ from strandline.collector.clock import iso
 from strandline.collector.profiles import Entry
 from strandline.collector.query import ALPHA, Comparison, Course, Known
 from strandline.collector.storage import Window
+from strandline.collector.story import Story
 from strandline.drift import FeatureDrift, Reference, Segment, Statistic
 from strandline.drift.compare import extras
 from strandline.drift.features import Feature, holding
@@ -69,6 +70,10 @@ def drift(found: Comparison, **settings: int) -> dict[str, Any]:
         "drifted": sum(one.verdict == "drift" for one in whole),
         "features": [one.to_json() for one in whole],
         **extras(found.profile, found.drifts),
+        "diagnosis": found.story.model.to_json(),
+        "story": [
+            {"name": one.name, **found.story.of(one.name)} for one in whole if one.role != "system"
+        ],
     }
 
 
@@ -77,9 +82,12 @@ def series(
     courses: list[Course],
     feature: str | None,
     segment: Segment | None = None,
+    story: Story | None = None,
     **settings: int,
 ) -> dict[str, Any]:
-    """`GET /v1/series`: of all rows or of a segment's; with masses when it is about one feature."""
+    """`GET /v1/series`: of all rows or of a segment's; with masses when it is about one feature, with
+    what happened where the story is given.
+    """
     about = {} if segment is None else {"segment": segment._asdict()}
     found = [
         None
@@ -96,6 +104,7 @@ def series(
         **about,
         "features": [
             _course(one, courses, found, masses=feature is not None)
+            | ({} if story is None or one.role == "system" else story.of(one.name))
             for one in _counted(entry.reference, segment)
             if feature in {None, one.name}
         ],

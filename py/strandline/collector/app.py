@@ -201,7 +201,8 @@ class Collector:
 
         def answer() -> bytes:
             entry, courses = self.query.series(question, feature, segment)
-            return _encoded(answers.series(entry, courses, feature, segment, **self._shown))
+            story = self.query.story(entry, courses) if segment is None else None
+            return _encoded(answers.series(entry, courses, feature, segment, story, **self._shown))
 
         return _json(await asyncio.to_thread(answer))
 

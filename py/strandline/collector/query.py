@@ -6,11 +6,13 @@ not even read, so no difference of two answers can show them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from strandline.collector.clock import ClockError, parse
 from strandline.collector.profiles import Catalogue, Entry
 from strandline.collector.storage import History, Model, Storage, Totals, Window, open_storage
+from strandline.collector.story import Stories, Story
 from strandline.collector.windows import Windows
 from strandline.drift import FeatureDrift, Profile, Reference, Segment, compare
 
@@ -57,6 +59,7 @@ class Comparison:
     shown: tuple[Window, ...]
     hidden: tuple[Window, ...]
     sessions: int
+    story: Story
 
     @property
     def start(self) -> int | None:
@@ -117,6 +120,7 @@ class Query:
         self._storage = storage
         self._catalogue = catalogue
         self._windows = Windows(ALPHA)
+        self._stories = Stories(ALPHA)
 
     def models(self) -> list[Known]:
         """Every registered version, by name, oldest registration first."""
@@ -147,6 +151,7 @@ class Query:
             shown=shown,
             hidden=hidden,
             sessions=history.sessions,
+            story=self._tell(entry, shown),
         )
 
     def series(
@@ -175,6 +180,16 @@ class Query:
             else Course(window, None, None)
             for window in windows
         ]
+
+    def story(self, entry: Entry, courses: Sequence[Course]) -> Story:
+        """What happened over the shown windows of a series."""
+        return self._tell(entry, [one.window for one in courses if one.profile is not None])
+
+    def _tell(self, entry: Entry, shown: Sequence[Window]) -> Story:
+        ordered = sorted(shown, key=lambda window: window.start)
+        return self._stories.tell(
+            entry, ordered, lambda window: self._windows.profile(entry, window)
+        )
 
     def _entry(self, question: Question) -> Entry:
         models = self._storage.models()

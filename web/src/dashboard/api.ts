@@ -29,6 +29,21 @@ export interface Models {
   models: ModelInfo[];
 }
 
+/** What kind of drift a series of windows shows, and its pattern in time; `sentence` says it to people. */
+export interface Diagnosis {
+  kind: "no drift" | "pipeline fault" | "domain shift" | "concept drift" | "data drift";
+  fault: string | null;
+  pattern: "none" | "constant" | "instantaneous" | "gradual" | "temporary" | "periodic" | "irregular";
+  sentence: string;
+}
+
+/** What happened to a feature; null where it is not watched. */
+export interface Told {
+  name: string;
+  diagnosis: Diagnosis | null;
+  watch: { p_value: number; since: string | null } | null;
+}
+
 export interface Drift {
   model: string;
   version: string;
@@ -43,6 +58,8 @@ export interface Drift {
   reports: number;
   sessions: number;
   features: ComparedFeature[];
+  diagnosis: Diagnosis;
+  story: Told[];
 }
 
 export interface SeriesWindow {

@@ -4,17 +4,23 @@ import { bars, inWords } from "../ui/bars";
 import { byId, h } from "../ui/dom";
 import { counted, percent, statistic } from "../ui/format";
 import { type ComparedFeature, VERDICTS, value } from "../ui/verdict";
-import type { FeatureSeries } from "./api";
+import type { FeatureSeries, Told } from "./api";
 import { timeline } from "./lines";
 import { METHODS, PSI } from "./measures";
 
-export function drawDetail(feature: ComparedFeature, course: FeatureSeries | undefined, windowMs: number): void {
+export function drawDetail(
+  feature: ComparedFeature,
+  course: FeatureSeries | undefined,
+  told: Told | undefined,
+  windowMs: number,
+): void {
   byId("detail-title").textContent = feature.name;
   const { rows } = feature.summary.current;
   byId("detail-lead").textContent =
     rows === 0
       ? "No rows in this period."
       : `${VERDICTS[feature.verdict].title}. ${counted(rows, "row")}; ${inWords(feature)}.`;
+  byId("detail-story").textContent = inSentences(told);
   byId("detail-plot").replaceChildren(bars(feature.name, feature, feature.kind === "categorical"));
   byId("detail-figures").replaceChildren(
     ...METHODS.filter(({ id }) => value(feature.statistics, id) !== null).map(({ id, label, title, show }) =>
@@ -54,6 +60,15 @@ export function drawDetail(feature: ComparedFeature, course: FeatureSeries | und
       }),
     ),
   );
+}
+
+/** The diagnosis and the sequential test, for people. */
+export function inSentences(told: Told | undefined): string {
+  if (told?.diagnosis == null) return "";
+  const { watch } = told;
+  if (watch === null) return told.diagnosis.sentence;
+  const alarm = watch.since === null ? "no alarm" : `alarm at ${watch.since}`;
+  return `${told.diagnosis.sentence} Sequential test: ${alarm} (anytime-valid p ${statistic(watch.p_value)}).`;
 }
 
 function figure(label: string, text: string, title: string): HTMLElement {

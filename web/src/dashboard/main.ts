@@ -62,7 +62,8 @@ function draw(): void {
   drawOverview(drift);
   const watched = drift.features.filter(({ role }) => role !== "system");
   const feature = watched.find(({ name }) => name === view.feature) ?? sorted(watched, WORST_FIRST)[0];
-  drawTable(watched, courses, windowMs, view.sort, feature?.name ?? null, {
+  const story = new Map(drift.story.map((told) => [told.name, told]));
+  drawTable(watched, courses, story, windowMs, view.sort, feature?.name ?? null, {
     sort: (column) => {
       const descending = view.sort.column === column ? !view.sort.descending : column !== "name";
       view.sort = { column, descending };
@@ -77,7 +78,7 @@ function draw(): void {
   });
   drawSystem(drift.features.filter(({ role }) => role === "system"));
   byId("detail").hidden = feature === undefined;
-  if (feature !== undefined) drawDetail(feature, courses.get(feature.name), windowMs);
+  if (feature !== undefined) drawDetail(feature, courses.get(feature.name), story.get(feature.name), windowMs);
 }
 
 async function refresh(): Promise<void> {

@@ -21,6 +21,9 @@ export function drawOverview(drift: Drift): void {
     tile("Sessions", count(drift.sessions), counted(drift.reports, "report")),
     tile("Windows", count(drift.windows), drift.hidden_windows > 0 ? `and ${count(drift.hidden_windows)} hidden` : "none hidden"),
   );
+  const happened = byId("diagnosis");
+  happened.hidden = drift.windows === 0;
+  happened.textContent = drift.diagnosis.sentence;
   const hidden = byId("hidden-note");
   hidden.hidden = drift.hidden_windows === 0;
   hidden.textContent =

@@ -3,7 +3,7 @@
 import { byId, h } from "../ui/dom";
 import { count, percent, statistic } from "../ui/format";
 import { type ComparedFeature, VERDICTS, value } from "../ui/verdict";
-import type { FeatureSeries } from "./api";
+import type { FeatureSeries, Told } from "./api";
 import { sparkline } from "./lines";
 import { METHODS, PSI } from "./measures";
 
@@ -87,6 +87,7 @@ export function sorted(features: readonly ComparedFeature[], { column, descendin
 export function drawTable(
   features: readonly ComparedFeature[],
   courses: ReadonlyMap<string, FeatureSeries>,
+  story: ReadonlyMap<string, Told>,
   windowMs: number,
   sort: Sort,
   selected: string | null,
@@ -110,6 +111,7 @@ export function drawTable(
       { class: feature.name === selected ? "selected" : null },
       h("th", { scope: "row" }, button),
       ...COLUMNS.map((column) => h("td", { class: column.numeric ? "number" : null }, column.cell(feature))),
+      h("td", { class: "told" }, inShort(story.get(feature.name))),
       h("td", {}, sparkline(courses.get(feature.name)?.windows ?? [], PSI.id, windowMs)),
     );
     row.addEventListener("click", () => on.select(feature.name));
@@ -125,6 +127,7 @@ export function drawTable(
         {},
         head("name", "Feature", null, false),
         ...COLUMNS.map(({ id, label, title, numeric }) => head(id, label, title ?? null, numeric)),
+        h("th", { scope: "col" }, "What happened"),
         h("th", { scope: "col" }, "PSI over time"),
       ),
     ),
@@ -135,4 +138,12 @@ export function drawTable(
       if (button.getAttribute("data-key") === focused) button.focus({ preventScroll: true });
     }
   }
+}
+
+/** The kind of drift and its pattern in time, in a few words. */
+export function inShort(told: Told | undefined): string {
+  if (told?.diagnosis == null) return "–";
+  const { kind, fault, pattern } = told.diagnosis;
+  if (kind === "no drift") return kind;
+  return `${fault === null ? kind : `fault: ${fault}`}, ${pattern}`;
 }
