@@ -10,12 +10,15 @@ from datetime import date, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from strandline.bundle.errors import InputError
+from strandline.drift import wire
 from strandline.report import diagnose
 
 DAYS = 16
+SCHEMA = wire.schema("diagnosis-1")
 
 
 def write(path: Path, columns: dict[str, list[object]]) -> Path:
@@ -132,7 +135,9 @@ def test_writes_html_json_and_markdown(one_file: Path, tmp_path: Path) -> None:
     assert page.count('class="differs"') == sum(
         w["differs"] for one in report.document["features"] for w in one["windows"]
     )
-    assert json.loads(outputs[1].read_text("utf-8")) == report.document
+    document = json.loads(outputs[1].read_text("utf-8"))
+    assert document == report.document
+    jsonschema.Draft202012Validator(SCHEMA).validate(document)
     text = outputs[2].read_text("utf-8")
     assert report.document["model"]["sentence"] in text
     assert "| speed | pipeline fault (unit) |" in text

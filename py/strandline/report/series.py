@@ -111,7 +111,7 @@ class SeriesReport:
 
         path = Path(path)
         if path.suffix == ".json":
-            text = json.dumps(self.document, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+            text = json.dumps(self.document, ensure_ascii=False, allow_nan=False) + "\n"
         elif path.suffix == ".html":
             text = render_html(self)
         elif path.suffix == ".md":
@@ -129,9 +129,14 @@ def _window(drift: FeatureDrift, found: Found, t: int) -> dict[str, Any]:
     first = drift.statistics[0].to_json() if drift.statistics else None
     return {
         "verdict": drift.verdict,
-        "effect": first and first["effect"],
-        "p_value": drift.p_value,
-        "missing": (tally.missing + tally.invalid) / tally.rows if tally.rows else None,
-        "score": course.scores[at] if course and at is not None else None,
+        "effect": _rounded(first["effect"] if first else None),
+        "p_value": _rounded(drift.p_value),
+        "missing": _rounded((tally.missing + tally.invalid) / tally.rows if tally.rows else None),
+        "score": _rounded(course.scores[at] if course and at is not None else None),
         "differs": bool(course and at is not None and course.drifted[at]),
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    """To five digits that count: a window has no more."""
+    return None if value is None else float(f"{value:.5g}")

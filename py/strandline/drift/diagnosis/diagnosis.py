@@ -55,8 +55,9 @@ class Diagnosis:
     def sentence(self) -> str:
         """For people: what, since when, why."""
         if self.kind == "no drift":
-            return f"{self.subject}: no drift in {_counted(self.windows)}."
-        first = f"{self.subject}: {KIND_WORDS[self.kind]}{self._when()}."
+            first = f"{self.subject}: no drift in {_counted(self.windows)}."
+        else:
+            first = f"{self.subject}: {KIND_WORDS[self.kind]}{self._when()}."
         return " ".join([first, *(f"{one[0].upper()}{one[1:]}." for one in self.evidence)])
 
     def _when(self) -> str:

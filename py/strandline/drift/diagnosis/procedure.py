@@ -45,6 +45,8 @@ LEAST_AGREEMENT: Final = 0.34
 """share of the changed windows that differ by themselves, unless all rows together do"""
 ALONE: Final = 0.02
 """part of alpha that a window must keep when it is the only one that differs"""
+NAMED: Final = 5
+"""windows that a remark names"""
 LEAST_FALL: Final = 0.02
 """of quality, as a share of its level: less is no concept drift"""
 LEAST_EVIDENCE: Final = 10.0
@@ -188,7 +190,9 @@ def _feature(
         there = [t for t, d in enumerate(differs) if d]
         weak = len(there) == 1 and min(p for p in p_values if p is not None) > ALONE * alpha
         if weak or len(there) <= there[-1] - there[0]:
-            remark = f"{len(there)} of {len(seen)} windows differ, but follow no pattern"
+            alone = ", ".join(labels[seen[t]] for t in there[:NAMED])
+            more = f" and {len(there) - NAMED} more" if len(there) > NAMED else ""
+            remark = f"{alone}{more} differ, but follow no pattern"
             return Found(replace(none, evidence=(remark,)), course)
         lasts = there[-1] == len(seen) - 1
         pattern, changed = ("instantaneous" if lasts else "temporary"), there
