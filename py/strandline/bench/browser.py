@@ -99,6 +99,11 @@ class InBrowser:
     def time(self, calls: int) -> float:
         return float(self._call({"kind": "time", "calls": calls}))
 
+    def memory(self) -> Mapping[str, int]:
+        """`bytes` of WebAssembly memory and `blocks` that Python holds; of this engine's workers only."""
+        found: Mapping[str, int] = self._call({"kind": "memory"})
+        return found
+
     def close(self) -> None:
         self._call({"kind": "close"})
 

@@ -25,6 +25,7 @@ export type Request =
   | { id: number; kind: "open"; spec: CaseSpec }
   | { id: number; kind: "time"; calls: number }
   | { id: number; kind: "outputs" }
+  | { id: number; kind: "memory" }
   | { id: number; kind: "close" };
 
 /** One output read back, numbers as JSON numbers (NaN and infinities as strings). */
@@ -42,6 +43,8 @@ export function serve(handlers: {
   open(spec: CaseSpec): Promise<number>;
   time(calls: number): number | Promise<number>;
   outputs(): OutputData[] | Promise<OutputData[]>;
+  /** Bytes of WebAssembly memory, and blocks that Python holds. */
+  memory?(): { bytes: number; blocks: number };
   close(): void | Promise<void>;
 }): void {
   const answer = async (request: Request): Promise<unknown> => {
@@ -54,6 +57,8 @@ export function serve(handlers: {
         return handlers.time(request.calls);
       case "outputs":
         return handlers.outputs();
+      case "memory":
+        return handlers.memory?.() ?? null;
       case "close":
         return handlers.close();
     }

@@ -146,6 +146,10 @@ serve({
       return { name, shape: [scores.length], values: plain(scores) };
     });
   },
+  memory: () => ({
+    bytes: (pyodide as unknown as { _module: { memory: WebAssembly.Memory } })._module.memory.buffer.byteLength,
+    blocks: pyodide.runPython("import gc, sys; gc.collect(); sys.getallocatedblocks()") as number,
+  }),
   close() {
     model?.close();
     model = undefined;
