@@ -16,6 +16,7 @@ from sklearn import metrics as sk
 
 from strandline.bundle.errors import InputError
 from strandline.drift import Profile, Reference, WireError, result, wire
+from strandline.drift.quality import Quality
 from strandline.report import (
     MAE,
     Accuracy,
@@ -235,6 +236,22 @@ def test_models_hold_scikit_learns_values():
     positives = sum(group["rows"] * group["share"] for group in curve["calibration"])
     assert (total, round(positives)) == (len(now), (now.late == "yes").sum())
     assert sum(regression["errors"]["current"]) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_reference_with_labels_knows_its_model():
+    now, then = labelled(2, 1.0), labelled(1, 0.0)
+    quality = Quality.from_table(then, "binary", "late", "guess", "p", positive="yes")
+    reference = Reference.from_columns(then, quality=quality)
+    profile = Profile.from_rows(now, reference)
+    profile.label({name: now[name].tolist() for name in ("late", "guess", "p")})
+    report = Report([ClassificationPreset()], include_tests=True)
+    from_rows = report.run(now, then, data_definition=DEFINITION)
+    for found in (report.run(profile), report.run(now, reference)):
+        for side in ("current", "reference"):
+            for name in ("Accuracy", "Recall", "LogLoss"):
+                identity = f"{name}(model=default)"
+                assert value(found, identity, side) == value(from_rows, identity, side)
+    assert "Confusion, current" in report.run(profile).html()
 
 
 def test_labels_that_come_later():

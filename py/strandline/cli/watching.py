@@ -110,7 +110,7 @@ def report_arguments(p: argparse.ArgumentParser) -> None:
         metavar="K",
         help="leave out windows of fewer sessions (default: 50)",
     )
-    _report_contents(p, ("drift", "summary"))
+    _report_contents(p, ("drift", "summary", "classification", "regression"))
     _report_output(p)
 
 

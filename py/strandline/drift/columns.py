@@ -71,10 +71,13 @@ def numbers(column: Column) -> Numbers:
         return Numbers(array("d", cells), 0)
     except (TypeError, OverflowError):
         pass
+    read: Iterable[float | None] = map(number, cells)
+    if set(map(type, cells)) <= _PLAIN_TYPES:  # texts repeat: each is read once
+        known = {cell: number(cell) for cell in set(cells)}
+        read = map(known.__getitem__, cells)
     values = array("d", bytes(8 * len(cells)))
     unreadable = 0
-    for row, cell in enumerate(cells):
-        value = number(cell)
+    for row, value in enumerate(read):
         if value is None:
             unreadable += 1
             value = nan

@@ -22,10 +22,17 @@ from strandline.drift.columns import (
     numbers,
 )
 from strandline.drift.features import ColumnKind, Feature, holding
-from strandline.drift.quality import Metric, Quality
+from strandline.drift.quality import ClassTask, Metric, Quality
+from strandline.drift.quality import RegressionTask as FrozenRegression
 from strandline.drift.quality.task import Kind
 from strandline.drift.tally import Tally
-from strandline.report.definition import BinaryClassification, DataDefinition, Dataset, Task
+from strandline.report.definition import (
+    BinaryClassification,
+    DataDefinition,
+    Dataset,
+    MulticlassClassification,
+    Task,
+)
 from strandline.report.definition import Regression as RegressionTask
 
 BINS: Final = 200
@@ -150,7 +157,8 @@ class _Given:
             frozen = Reference(tuple(holding(f, self.reference[f.name]) for f in base))
             tallies = {f.name: seen[f.name] for f in frozen if seen[f.name].rows}
             profile = Profile(frozen, tallies)
-            return Comparison(frozen, profile, base.sha256, True, self.definition)
+            models = self._frozen_models(base, seen, self.reference.quality)
+            return Comparison(frozen, profile, base.sha256, True, self.definition, models)
         if isinstance(self.current, Profile) or isinstance(self.reference, Reference):
             frozen = self.current.reference if self.reference is None else self.reference
             if not isinstance(frozen, Reference):
@@ -158,8 +166,23 @@ class _Given:
                     "a profile is compared with its reference, or another profile of it"
                 )
             profile = _profile(self.current, frozen)
-            return Comparison(frozen, profile, frozen.sha256, True, self.definition)
+            models = self._frozen_models(frozen, profile, frozen.quality)
+            return Comparison(frozen, profile, frozen.sha256, True, self.definition, models)
         return self._of_tables()
+
+    def _frozen_models(
+        self, frozen: Reference, profile: Profile, then: Quality | None
+    ) -> dict[str, Model]:
+        """The model whose quality the reference was frozen with."""
+        if frozen.quality is None:
+            return {}
+        task = _task_of(frozen.quality.task)
+        now = profile.quality
+        if not isinstance(self.current, Profile):
+            table = _table(self.current)
+            assert table is not None
+            now = _quality(task, table, frozen.quality)
+        return {task.name: Model(task, now, then)}
 
     def _of_tables(self) -> Comparison:
         now, then = _table(self.current), _table(self.reference)
@@ -215,6 +238,25 @@ class _Given:
         apart = sorted((then.keys() ^ now.keys()) - outputs)
         left_out = {"only in one of both": apart, "dates, left out": dates}
         return compared, {why: ", ".join(names) for why, names in left_out.items() if names}
+
+
+def _task_of(frozen: ClassTask | FrozenRegression) -> Task:
+    """What a frozen task says of columns."""
+    if not isinstance(frozen, ClassTask):
+        return RegressionTask(target=frozen.target, prediction=frozen.prediction or "prediction")
+    if frozen.kind == "binary":
+        return BinaryClassification(
+            target=frozen.target,
+            prediction_labels=frozen.prediction,
+            prediction_probas=frozen.scores[0] if frozen.scores else None,
+            pos_label=frozen.classes[1],
+        )
+    probabilities = dict(zip(frozen.classes, frozen.scores, strict=False))
+    return MulticlassClassification(
+        target=frozen.target,
+        prediction_labels=frozen.prediction,
+        prediction_probas=probabilities or None,
+    )
 
 
 def _profile(current: Any, reference: Reference) -> Profile:
