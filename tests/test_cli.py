@@ -157,6 +157,31 @@ def test_check_reads_columns_as_it_is_told(
     assert re.search(r"^  b +no drift +psi 0", capsys.readouterr().out, re.MULTILINE)
 
 
+def test_check_tests_and_reports_what_it_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    presets = "--preset drift --preset summary --test"
+    assert run(f"check reference.csv reference.csv {presets}") == 0
+    assert run(f"check reference.csv moved.csv {presets} -o report.json") == 1
+    out = capsys.readouterr().out
+    assert re.search(r"^  FAIL +Drift of a: no drift$", out, re.MULTILINE)
+    assert re.search(r"^  FAIL +Values of a outside the range: ≤ 1 %$", out, re.MULTILINE)
+    assert re.search(r"^  SUCCESS Drift of b: no drift$", out, re.MULTILINE)
+    assert run("report --load report.json -o again.html") == 0
+    assert "Values of a outside the range" in Path("again.html").read_text("utf-8")
+
+
+def test_check_judges_models(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check reference.csv moved.csv --preset regression --target a --prediction b") == 0
+    assert re.search(r"^  Mean absolute error +\d", capsys.readouterr().out, re.MULTILINE)
+    line = "check reference.csv reference.csv --preset classification --target b --prediction b"
+    assert run(line) == 0
+    assert re.search(r"^  Accuracy +1 \[0.99", capsys.readouterr().out, re.MULTILINE)
+    for wrong in ("--prediction a", "--target a", "--target a --preset regression"):
+        assert run(f"check reference.csv moved.csv {wrong}") == 2
+        assert "need" in capsys.readouterr().err
+
+
 @pytest.fixture
 def served(site: Path) -> Iterator[processes.Server]:
     port = processes.free_port()

@@ -299,6 +299,19 @@ def test_tests_of_other_columns_do_not_count():
     assert found["delay"]["verdict"] == "no data"
 
 
+def test_segments_and_counters_are_shown():
+    reference = Reference.from_columns(BEFORE, segments=["airline"], counters=["bookings"])
+    profile = Profile.from_rows(AFTER, reference)
+    profile.count("bookings", 1234)
+    found = Report([DataDriftPreset()]).run(profile)
+    published().validate(json.loads(found.json()))
+    assert found.document["counters"] == {"bookings": 1234}
+    assert {one["value"] for one in found.document["segments"]} >= {"WN", "DL", "AA"}
+    page = found.html()
+    assert "airline = WN" in page
+    assert "1,234" in page
+
+
 def test_one_table_is_described():
     found = Report([DataSummaryPreset()], include_tests=True).run(AFTER)
     assert (found.document["reference_rows"], found.drifted) == (0, ())

@@ -279,18 +279,22 @@ def _show(found: Snapshot, files: Sequence[Path]) -> int:
     for path in files:
         found.write(path)
     document = found.document
-    print(
-        f"{document['rows']} rows against {document['reference_rows']}: {document['drifted']} drifted"
-    )
     features = document["features"]
-    width = max((len(f["name"]) for f in features), default=0) + 2
+    drifted = f": {document['drifted']} drifted" if features else ""
+    print(f"{document['rows']} rows against {document['reference_rows']}{drifted}")
+    quality = [
+        metric
+        for metric in document.get("metrics", ())
+        if "model" in metric["params"] and metric["current"] is not None
+    ]
+    names = [*(f["name"] for f in features), *(metric["title"] for metric in quality)]
+    width = max(map(len, names), default=0) + 2
     for feature in features:
         tests = [*feature["statistics"], *filter(None, [feature["missing"]])]
         numbers = "  ".join(f"{s['method']} {words.value(s['value'])}" for s in tests)
         print(f"  {feature['name']:<{width}}{feature['verdict']:<18}{numbers}")
-    for metric in document.get("metrics", ()):
-        if "model" in metric["params"] and metric["current"] is not None:
-            print(f"  {metric['title']:<{width}}{words.measure(metric['current'])}")
+    for metric in quality:
+        print(f"  {metric['title']:<{width}}{words.measure(metric['current'])}")
     for test in found.tests:
         print(f"  {test['status']:<8}{test['name']}: {test['condition']}")
     return 0
