@@ -11,14 +11,12 @@ SIDE = 200
 MARGIN = 6
 
 
-def outlines(
-    identity: str, label: str, reference: Sequence[float], current: Sequence[float]
-) -> str:
-    """Reference and current as two outlines over the same bars; `echo` draws them again elsewhere."""
+def outlines(identity: str, reference: Sequence[float], current: Sequence[float]) -> str:
+    """Reference and current as two outlines over the same bars, for the eye; `echo` draws them again."""
     top = max([*reference, *current, 1e-12])
     return (
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img"'
-        f' aria-label="{escape(label)}"><g id="{identity}">'
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none"'
+        f' aria-hidden="true"><g id="{identity}">'
         f'<path class="ref" d="{_outline(reference, top)}"/>'
         f'<path class="cur" d="{_outline(current, top)}"/></g></svg>'
     )

@@ -129,9 +129,7 @@ def _by_column(document: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]
 
 def _row(i: int, feature: Feature, compares: bool) -> str:
     name = escape(feature["name"])
-    picture = charts.outlines(
-        f"c{i}", f"Distribution of {feature['name']}", feature["reference"], feature["current"]
-    )
+    picture = charts.outlines(f"c{i}", feature["reference"], feature["current"])
     constant = _constant(feature)
     note = f"{feature['role']}, {feature['kind']}{', constant' if constant else ''}"
     head = (
@@ -178,7 +176,7 @@ def _compared(feature: Feature) -> Iterator[str]:
         yield (
             f'<td data-label="Effect" class="number" data-v="{first["verdict"]}" '
             f'data-key="{_number(first["effect"])}">'
-            f"{words.value(first['effect'])} {_gauge(first)}"
+            f"{words.value(first['effect'])} {_gauge(first, whole=False)}"
             f"<small>{words.METHOD_NAMES[first['method']]}</small></td>"
         )
     else:
@@ -217,13 +215,10 @@ def _number(x: float | None) -> str:
     return "" if x is None else f"{x:.6g}"
 
 
-def _gauge(statistic: Mapping[str, Any]) -> str:
-    return charts.gauge(
-        statistic["effect"] or 0.0,
-        statistic.get("effect_ci_low"),
-        statistic.get("effect_ci_high"),
-        statistic["floor"],
-    )
+def _gauge(statistic: Mapping[str, Any], *, whole: bool = True) -> str:
+    """`whole`: with the confidence interval."""
+    low, high = (statistic.get(f"effect_ci_{end}") if whole else None for end in ("low", "high"))
+    return charts.gauge(statistic["effect"] or 0.0, low, high, statistic["floor"])
 
 
 def _badge(feature: Feature) -> str:

@@ -197,9 +197,7 @@ def _calibration(name: str, both: Sequence[Mapping[str, Any] | None]) -> str:
 
 
 def _errors(i: int, errors: Mapping[str, Any]) -> str:
-    picture = charts.outlines(
-        f"e{i}", "Errors, reference and current", errors["reference"], errors["current"]
-    )
+    picture = charts.outlines(f"e{i}", errors["reference"], errors["current"])
     return (
         '<div class="errors"><div class="heading">Errors<small>prediction − target</small></div>'
         f'<div class="hide">{picture}</div>{features.large(f"e{i}", "Errors", errors)}</div>'
