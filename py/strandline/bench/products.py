@@ -3,6 +3,7 @@ registers alone, in the same build; and beside NumPy in Pyodide."""
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from time import perf_counter
@@ -13,7 +14,7 @@ import numpy as np
 from strandline import core
 from strandline.bench.browser import InBrowser
 from strandline.bench.cases import Case
-from strandline.bench.measure import Timing, interleave
+from strandline.bench.measure import Runner
 from strandline.bench.results import Product
 
 SIZES: Sequence[tuple[int, int, int]] = (
@@ -67,17 +68,25 @@ class Loop:
         return [self._sums]
 
 
-def peak(in_browser: Sequence[InBrowser], rounds: int) -> dict[str, float]:
+def fastest(runners: Sequence[Runner], turns: int) -> dict[str, float]:
+    """Seconds of each runner's fastest call, one call a turn: what other work disturbed least."""
+    seconds = {runner.name: math.inf for runner in runners}
+    for _ in range(turns):
+        for runner in runners:
+            seconds[runner.name] = min(seconds[runner.name], runner.time(1))
+    return seconds
+
+
+def peak(in_browser: Sequence[InBrowser], turns: int) -> dict[str, float]:
     """Operations a second of the loop, for this interpreter and each of our builds in the browser."""
     vectors = {"native": core.panel_width() // 2}
     for runner in in_browser:
         runner.open({"model": "", "feeds": [], "loop": ROUNDS})
         vectors[runner.name] = 4
-    timings = interleave([Loop(), *in_browser], dict.fromkeys(vectors, 0.0), rounds=rounds)
+    seconds = fastest([Loop(), *in_browser], turns)
     for runner in in_browser:
         runner.close()
-    operations = 2 * SUMS * ROUNDS
-    return {name: operations * vectors[name] / min(t.rounds) for name, t in timings.items()}
+    return {name: 2 * SUMS * ROUNDS * vectors[name] / s for name, s in seconds.items()}
 
 
 def numpys(runner: InBrowser, size: tuple[int, int, int]) -> float:
@@ -90,11 +99,7 @@ def numpys(runner: InBrowser, size: tuple[int, int, int]) -> float:
     return statistics.median(seconds)
 
 
-def measure(
-    size: tuple[int, int, int], timings: Mapping[str, Timing], apart: Mapping[str, float]
-) -> Product:
-    """Operations a second in the fastest round, which other work on the machine disturbed least;
-    `apart` are the seconds of runners that had no turns."""
+def measure(size: tuple[int, int, int], seconds: Mapping[str, float]) -> Product:
+    """Seconds as operations a second."""
     m, n, k = size
-    seconds = {name: min(timing.rounds) for name, timing in timings.items()} | dict(apart)
     return Product(size, {name: 2 * m * n * k / s for name, s in seconds.items()})

@@ -255,7 +255,7 @@ def markdown(result: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-PRODUCTS = """Matrix products of float32 in GFLOP/s in the fastest round, and as a share of the first row:
+PRODUCTS = """Matrix products of float32 in GFLOP/s in the fastest call, and as a share of the first row:
 what a loop of multiplications and additions in registers alone reaches in the same build."""
 
 
