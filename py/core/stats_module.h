@@ -4,6 +4,7 @@
 #define STRANDLINE_STATS_MODULE_H
 
 #include "bridge.h"
+#include "fourier.h"
 #include "stats.h"
 
 #include <string.h>
@@ -152,9 +153,64 @@ static PyObject *stats_bridge(PyObject *self, PyObject *args) {
     return result;
 }
 
+static const char stats_fourier_doc[] =
+    "fourier(vectors, frequencies, wave, sums, products) -> (left_out, squares)\n\n"
+    "Adds integer random Fourier features of vectors to sums (int64, [2*k]) and, unless it is "
+    "None,\n"
+    "their products to products (int64, [2*k * 2*k]). vectors: float64, [n*d]; frequencies: "
+    "float64,\n"
+    "[d*k], in steps of 1/4096 turn; wave: int16, [4096], a turn of the cosine. Vectors whose "
+    "phases\n"
+    "are not finite are left out.";
+
+static PyObject *stats_fourier(PyObject *self, PyObject *args) {
+    (void)self;
+    enum { VECTORS, FREQUENCIES, WAVE, SUMS, PRODUCTS, VIEWS };
+    static const char *const names[VIEWS] = {"vectors", "frequencies", "wave", "sums", "products"};
+    static const char *const formats[VIEWS] = {"d", "d", "h", "ql", "ql"};
+    PyObject *objects[VIEWS], *result = NULL;
+    Py_buffer views[VIEWS] = {{0}};
+    if (!PyArg_ParseTuple(args, "OOOOO:fourier", &objects[0], &objects[1], &objects[2], &objects[3],
+                          &objects[4]))
+        return NULL;
+    for (int i = 0; i < VIEWS; i++) {
+        if (i == PRODUCTS && objects[i] == Py_None) continue;
+        int flags = PyBUF_ND | (i >= SUMS ? PyBUF_WRITABLE : 0);
+        if (!stats_get_buffer(objects[i], &views[i], flags, names[i])) goto release;
+        char format = stats_format(&views[i]);
+        if (!format || !strchr(formats[i], format) || (format != 'h' && views[i].itemsize != 8)) {
+            PyErr_Format(PyExc_ValueError, "%s must hold items of format '%s'", names[i],
+                         formats[i]);
+            goto release;
+        }
+    }
+    const size_t width = (size_t)stats_length(&views[SUMS]), k = width / 2;
+    const size_t d = k ? (size_t)stats_length(&views[FREQUENCIES]) / k : 0;
+    if (width % 2 || k == 0 || k > SL_FOURIER_MOST || d == 0 ||
+        d * k != (size_t)stats_length(&views[FREQUENCIES]) ||
+        (size_t)stats_length(&views[VECTORS]) % d ||
+        stats_length(&views[WAVE]) != SL_FOURIER_STEPS ||
+        (objects[PRODUCTS] != Py_None && (size_t)stats_length(&views[PRODUCTS]) != width * width)) {
+        PyErr_SetString(PyExc_ValueError, "the sizes of vectors, frequencies, wave, sums and "
+                                          "products do not fit each other");
+        goto release;
+    }
+    int64_t squares = 0;
+    const size_t n = (size_t)stats_length(&views[VECTORS]) / d;
+    const size_t left_out = sl_fourier_add(
+        views[VECTORS].buf, n, d, views[FREQUENCIES].buf, k, views[WAVE].buf, views[SUMS].buf,
+        objects[PRODUCTS] == Py_None ? NULL : views[PRODUCTS].buf, &squares);
+    result = Py_BuildValue("nL", (Py_ssize_t)left_out, (long long)squares);
+release:
+    for (int i = 0; i < VIEWS; i++)
+        if (views[i].obj) PyBuffer_Release(&views[i]);
+    return result;
+}
+
 #define SL_STATS_METHODS                                                                           \
     {"tally", stats_tally, METH_VARARGS, stats_tally_doc},                                         \
-        {"sorted_finite", stats_sorted, METH_O, stats_sorted_doc}, {                               \
+        {"sorted_finite", stats_sorted, METH_O, stats_sorted_doc},                                 \
+        {"fourier", stats_fourier, METH_VARARGS, stats_fourier_doc}, {                             \
         "bridge_sf", stats_bridge, METH_VARARGS, stats_bridge_doc                                  \
     }
 

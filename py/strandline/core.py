@@ -35,6 +35,7 @@ __all__ = [
     "bridge_sf",
     "call",
     "flatten_forest",
+    "fourier",
     "isa",
     "isas",
     "panel_width",
@@ -115,6 +116,33 @@ def tally(values: Buffer, cuts: Buffer, counts: Buffer) -> ColumnTally:
 def sorted_finite(values: Buffer) -> memoryview[float]:
     """The finite values of a one-dimensional buffer of numbers, ascending float64; −0.0 is 0.0."""
     return memoryview(_core.sorted_finite(values)).cast("d")
+
+
+def fourier(
+    vectors: Buffer,
+    frequencies: Buffer,
+    wave: Buffer,
+    sums: Buffer,
+    products: Buffer | None = None,
+) -> tuple[int, int]:
+    """Add the integer random Fourier features of vectors to `sums`; (left out, sum of squares).
+
+    Parameters
+    ----------
+    vectors
+        [n·d] float64. One with a coordinate or a phase that is not finite is left out.
+    frequencies
+        [d·k] float64, of each coordinate for every frequency, in steps of 1/4096 turn per unit.
+    wave
+        [4096] int16: one turn of the cosine.
+    sums
+        [2·k] int64, increased in place: the cosines, then the sines.
+    products
+        [2·k·2·k] int64, increased in place by each vector's features times each other.
+
+    Raises `ValueError` when a buffer has another format, or the sizes don't fit.
+    """
+    return _core.fourier(vectors, frequencies, wave, sums, products)
 
 
 def bridge_sf(times: Buffer, x: float) -> float:

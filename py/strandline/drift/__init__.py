@@ -9,7 +9,7 @@ from strandline.drift.reference import Reference
 from strandline.drift.segments import Segment
 from strandline.drift.sessions import SessionMoments
 from strandline.drift.stats import METHODS, Statistic
-from strandline.drift.tally import CategoricalTally, NumericTally, Tally, WireError
+from strandline.drift.tally import CategoricalTally, NumericTally, Tally, VectorTally, WireError
 
 __all__ = [
     "METHODS",
@@ -24,6 +24,7 @@ __all__ = [
     "SessionMoments",
     "Statistic",
     "Tally",
+    "VectorTally",
     "WireError",
     "compare",
     "result",

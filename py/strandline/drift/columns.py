@@ -300,10 +300,11 @@ def _from_arrow(column: Any) -> Column:
     return cells
 
 
-def infer_kind(column: Column) -> Literal["numeric", "categorical", "datetime", "text"]:
-    """Whether a column is a quantity, a name, a moment or free text.
+def infer_kind(column: Column) -> Literal["numeric", "categorical", "datetime", "text", "vector"]:
+    """Whether a column is a quantity, a name, a moment, free text or vectors.
 
-    Datetime: every cell that is not missing is one (`are_dates`). Numeric: at least 99 % of the
+    Vector: a buffer of two dimensions, or the first cell that is not missing is a sequence of
+    numbers. Datetime: every cell that is not missing is one (`are_dates`). Numeric: at least 99 % of the
     cells that are not missing read as numbers (numbers in text, as CSV has them, too), except
     columns of bools, and of whole numbers with at most `FEW_VALUES` different ones that occur ten
     times each on average: those are codes, and categorical. A column with nothing in it is numeric
@@ -312,6 +313,8 @@ def infer_kind(column: Column) -> Literal["numeric", "categorical", "datetime", 
     """
     if _is_datetime64(column):
         return "datetime"
+    if _are_vectors(column):
+        return "vector"
     buffer = _is_number_buffer(column)
     cells = [] if buffer else cells_of(column)
     if _is_bools(column, buffer, cells):
@@ -327,6 +330,15 @@ def infer_kind(column: Column) -> Literal["numeric", "categorical", "datetime", 
         return "text" if _is_prose(cells) else "categorical"
     different = _few_whole(read.values)
     return "categorical" if different and rows - missing >= 10 * different else "numeric"
+
+
+def _are_vectors(column: Any) -> bool:
+    if getattr(column, "ndim", 1) == 2:
+        return True
+    if _is_number_buffer(column):
+        return False
+    first = next((cell for cell in cells_of(column) if not is_missing(cell)), None)
+    return hasattr(first, "__len__") and not isinstance(first, (str, bytes, Mapping))
 
 
 def _is_prose(cells: Sequence[Any]) -> bool:

@@ -18,9 +18,9 @@ from strandline.drift.segments import Segment
 from strandline.drift.sessions import Moments, SessionMoments
 from strandline.drift.stats import ALIASES, METHODS, Statistic, Verdict, method, missing
 from strandline.drift.stats.clustered import corrected
-from strandline.drift.tally import CategoricalTally, NumericTally, Tally
+from strandline.drift.tally import CategoricalTally, NumericTally, Tally, VectorTally
 
-DEFAULT_METHODS: Final = ("ks", "chisquare", "psi", "jensenshannon", "wasserstein")
+DEFAULT_METHODS: Final = ("ks", "chisquare", "mmd", "psi", "jensenshannon", "wasserstein")
 """the first that fits a feature's kind decides on it"""
 
 
@@ -221,6 +221,8 @@ def summary(feature: Feature, tally: Tally) -> dict[str, Any]:
     }
     if isinstance(tally, CategoricalTally):
         return common | {"unseen": tally.unseen}
+    if isinstance(tally, VectorTally):
+        return common
     assert isinstance(feature, NumericFeature)
     return common | _moments(tally) | {"quantiles": _quantiles(feature, tally)}
 

@@ -11,14 +11,24 @@ from itertools import pairwise
 from typing import Any, ClassVar, Final, Literal, Protocol, TypeAlias
 
 from strandline import core
-from strandline.drift import bins, columns, exact, text
+from strandline.drift import bins, columns, exact, text, vectors
 from strandline.drift.columns import Column, Numbers
-from strandline.drift.tally import CategoricalTally, NumericTally, Tally, WireError, zeros
+from strandline.drift.tally import (
+    CategoricalTally,
+    NumericTally,
+    Tally,
+    VectorTally,
+    WireError,
+    zeros,
+)
 
-Kind: TypeAlias = Literal["numeric", "categorical", "datetime"]
+Kind: TypeAlias = Literal["numeric", "categorical", "datetime", "vector"]
 """of a feature; a datetime is a number of seconds since 1970-01-01 UTC"""
-ColumnKind: TypeAlias = Literal["numeric", "categorical", "datetime", "text"]
-"""of a column; a text column makes several numeric features, one for each descriptor"""
+ColumnKind: TypeAlias = Literal["numeric", "categorical", "datetime", "text", "vector"]
+"""of a column; one of texts or vectors makes numeric features besides, one for each descriptor"""
+MOST_DIMENSIONS: Final = 8192
+COVARIANCE_ROWS: Final = 5000
+"""vectors, spread evenly over the reference, whose features' covariance is computed"""
 Role: TypeAlias = Literal["feature", "output", "system"]
 
 
@@ -44,6 +54,19 @@ class TextReading:
     def to_json(self) -> dict[str, Any]:
         words = {"words": sorted(self.words)} if self.words else {}
         return {"descriptor": self.descriptor, **words}
+
+
+@dataclass(frozen=True)
+class NormReading:
+    """The Euclidean norm of vectors."""
+
+    dimensions: int
+
+    def __call__(self, column: Column) -> Numbers:
+        return vectors.norms(column, self.dimensions)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"descriptor": "norm", "dimensions": self.dimensions}
 
 
 @dataclass(frozen=True)
@@ -177,7 +200,73 @@ class CategoricalFeature:
         }
 
 
-Feature: TypeAlias = NumericFeature | CategoricalFeature
+@dataclass(frozen=True)
+class VectorFeature:
+    """Vectors of a fixed number of coordinates, as sums of random Fourier features (`vectors`)."""
+
+    kind: ClassVar[Literal["vector"]] = "vector"
+
+    name: str
+    role: Role
+    dimensions: int
+    frequencies: int
+    """how many there are; each makes two features"""
+    seed: int
+    bandwidth: float
+    """σ of the Gaussian kernel exp(-|x - y|²/2σ²)"""
+    traces: tuple[float, float, float]
+    """tr Σ, tr Σ², tr Σ³ of the covariance Σ of the reference's features, where k(x, x) is 1"""
+    tally: VectorTally = field(repr=False)
+    """what the reference held"""
+
+    @property
+    def column(self) -> str:
+        """The column that is read."""
+        return self.name
+
+    @property
+    def bins(self) -> int:
+        """How many counts there are to send, as of the bins of other features."""
+        return 2 * self.frequencies
+
+    @cached_property
+    def _frequencies(self) -> array[float]:
+        return vectors.frequencies(self.dimensions, self.frequencies, self.seed, self.bandwidth)
+
+    def empty(self) -> VectorTally:
+        return VectorTally(zeros(2 * self.frequencies))
+
+    def count(self, column: Column, products: array[int] | None = None) -> VectorTally:
+        """The tally of a column. What is no vector of this many finite numbers is invalid.
+
+        `products`, [2·frequencies · 2·frequencies] int64, is increased by the features' products.
+        """
+        cells = vectors.read(column, self.dimensions)
+        sums = zeros(2 * self.frequencies)
+        left_out, squares = core.fourier(
+            cells.values, self._frequencies, vectors.wave(), sums, products
+        )
+        n = cells.n - left_out
+        return VectorTally(sums, n, squares, cells.missing, cells.invalid + left_out)
+
+    def tally_from_wire(self, wire: Any, place: str) -> VectorTally:
+        return VectorTally.from_wire(wire, self.frequencies, vectors.norm_limits(), place)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "role": self.role,
+            "kind": self.kind,
+            "dimensions": self.dimensions,
+            "frequencies": self.frequencies,
+            "seed": self.seed,
+            "bandwidth": self.bandwidth,
+            "traces": list(self.traces),
+            "tally": self.tally.to_wire(),
+        }
+
+
+Feature: TypeAlias = NumericFeature | CategoricalFeature | VectorFeature
 
 
 def blank(
@@ -191,6 +280,8 @@ def blank(
                 name, role, vocabulary, CategoricalTally(zeros(len(vocabulary) + 1))
             ),
         )
+    if kind == "vector":
+        return _vectors(name, role, column, most_bins)
     if kind != "text":
         return (_binned(NumericFeature(name, role, (), _NOTHING, kind), column, most_bins),)
     known = text.vocabulary(column)
@@ -210,6 +301,28 @@ def blank(
     return tuple(_binned(feature, column, most_bins) for feature in described)
 
 
+def _vectors(name: str, role: Role, column: Column, most_bins: int) -> tuple[Feature, ...]:
+    dimensions = vectors.dimensions_of(column)
+    if dimensions is None or dimensions > MOST_DIMENSIONS:
+        raise ValueError(
+            f"column {name!r} is to hold vectors of 1 to {MOST_DIMENSIONS} numbers, "
+            f"its first cell has {dimensions or 'none'}"
+        )
+    step = max(1, columns.length(column) // COVARIANCE_ROWS)
+    some = columns.taken(column, range(0, columns.length(column), step)) if step > 1 else column
+    sigma = vectors.bandwidth(vectors.read(some, dimensions), dimensions)
+    shape = VectorFeature(
+        name, role, dimensions, vectors.FREQUENCIES, 0, sigma, (0.0, 0.0, 0.0), _NO_VECTORS
+    )
+    products = zeros(shape.bins**2)
+    seen = shape.count(some, products)
+    traces = vectors.traces(seen.sums, products, seen.n)
+    norm = NumericFeature(
+        f"{name}: norm", role, (), _NOTHING, source=name, reading=NormReading(dimensions)
+    )
+    return replace(shape, traces=traces, tally=shape.empty()), _binned(norm, column, most_bins)
+
+
 def commonest(column: Column, most: int) -> tuple[str, ...]:
     """The `most` commonest categories of a column, commonest first."""
     counts = columns.categories(column).counts
@@ -222,6 +335,7 @@ def _binned(feature: NumericFeature, column: Column, most_bins: int) -> NumericF
 
 
 _NOTHING: Final = NumericTally(zeros(1))
+_NO_VECTORS: Final = VectorTally(zeros(2 * vectors.FREQUENCIES))
 
 
 def from_json(wire: Mapping[str, Any], place: str) -> Feature:
@@ -244,6 +358,18 @@ def _shape_from_json(wire: Mapping[str, Any], place: str) -> Feature:
         return CategoricalFeature(
             name, role, vocabulary, CategoricalTally(zeros(len(vocabulary) + 1))
         )
+    if kind == "vector":
+        first, second, third = map(float, wire["traces"])
+        return VectorFeature(
+            name,
+            role,
+            wire["dimensions"],
+            wire["frequencies"],
+            wire["seed"],
+            float(wire["bandwidth"]),
+            (first, second, third),
+            VectorTally(zeros(2 * wire["frequencies"])),
+        )
     cuts = tuple(map(float, wire["cuts"]))
     if any(not a < b for a, b in pairwise(cuts)):
         raise WireError(f"{place}: cuts must ascend")
@@ -264,4 +390,8 @@ def _reading_from_json(wire: Mapping[str, Any], place: str) -> Reading | None:
         raise WireError(f"{place}: column and descriptor go together")
     if descriptor is None:
         return None
+    if (descriptor == "norm") != ("dimensions" in wire):
+        raise WireError(f"{place}: dimensions belong to the norm of vectors")
+    if descriptor == "norm":
+        return NormReading(wire["dimensions"])
     return TextReading(descriptor, frozenset(wire.get("words", ())))

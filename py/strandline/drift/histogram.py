@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from strandline.drift import bins
 from strandline.drift.columns import moment_text
-from strandline.drift.features import CategoricalFeature, Feature, NumericFeature
+from strandline.drift.features import CategoricalFeature, Feature, NumericFeature, VectorFeature
 from strandline.drift.tally import NumericTally, Tally
 
 BARS: Final = 20
@@ -49,10 +49,14 @@ class Histogram:
 
 
 def histogram(feature: Feature, current: Tally) -> Histogram:
-    """The bars of a feature: its categories, its atoms when it has few values, else equal widths."""
+    """The bars of a feature: its categories, its atoms when it has few values, else equal widths; none
+    of vectors.
+    """
     if isinstance(feature, CategoricalFeature):
         labels = (*feature.vocabulary, "other")
         return Histogram(labels, _shares(feature.tally.counts), _shares(current.counts))
+    if isinstance(feature, VectorFeature):
+        return Histogram((), (), ())
     assert isinstance(current, NumericTally)
     atoms = [i for i, count in enumerate(feature.tally.counts) if count]
     if 0 < len(atoms) <= MOST_ATOMS and all(_is_atom(feature, i) for i in atoms):

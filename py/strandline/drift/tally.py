@@ -150,7 +150,78 @@ class CategoricalTally:
         )
 
 
-Tally: TypeAlias = NumericTally | CategoricalTally
+@dataclass(frozen=True)
+class VectorTally:
+    """A feature of vectors: sums of integer random Fourier features. Immutable, adds up like
+    `NumericTally`.
+    """
+
+    sums: array[int]
+    """[2·frequencies] int64: of the cosines, then of the sines, of all vectors"""
+    n: int = 0
+    """vectors that were summed up"""
+    squares: int = 0
+    """of all vectors' features"""
+    missing: int = 0
+    invalid: int = 0
+
+    @property
+    def counts(self) -> array[int]:
+        """[1] int64: vectors have one bin, which all are in."""
+        return array("q", [self.n])
+
+    @property
+    def rows(self) -> int:
+        return self.n + self.missing + self.invalid
+
+    def __add__(self, other: VectorTally) -> VectorTally:
+        if not isinstance(other, VectorTally):
+            return NotImplemented
+        return VectorTally(
+            _added(self.sums, other.sums),
+            self.n + other.n,
+            self.squares + other.squares,
+            self.missing + other.missing,
+            self.invalid + other.invalid,
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {"n": self.n, "sums": self.sums.tolist()}
+        if self.n:
+            wire["squares"] = exact.to_text(self.squares, 0)
+        return wire | _nonzero(missing=self.missing, invalid=self.invalid)
+
+    @staticmethod
+    def from_wire(
+        wire: Mapping[str, Any], frequencies: int, norms: tuple[int, int], place: str
+    ) -> VectorTally:
+        """Read and check; `norms` is the least and the most that one frequency adds to the squares
+        of a vector. Raises `WireError`.
+        """
+        n = _read_count(wire, "n", place) if isinstance(wire, Mapping) else 0
+        _check_keys(wire, {"n", "sums", "squares"} if n else {"n", "sums"}, place, {"n", "sums"})
+        missing, invalid = (_read_count(wire, key, place) for key in ("missing", "invalid"))
+        sums = wire["sums"]
+        if not isinstance(sums, list) or len(sums) != 2 * frequencies:
+            raise WireError(f"{place}: needs {2 * frequencies} sums")
+        if set(map(type, sums)) != {int} or max(map(abs, sums)) > MOST_ROWS:
+            raise WireError(f"{place}: sums must be whole numbers of at most 2^53 - 1")
+        if not n:
+            if any(sums):
+                raise WireError(f"{place}: sums of no vectors must be 0")
+            return VectorTally(array("q", sums), 0, 0, missing, invalid)
+        try:
+            squares = exact.from_text(wire["squares"], 0)
+        except (TypeError, ValueError) as error:
+            raise WireError(f"{place}: {error}") from None
+        if not n * frequencies * norms[0] <= squares <= n * frequencies * norms[1]:
+            raise WireError(f"{place}: squares is not what {n} vectors can have")
+        if sum(s * s for s in sums) > n * squares:
+            raise WireError(f"{place}: squares is smaller than the sums' over n")
+        return VectorTally(array("q", sums), n, squares, missing, invalid)
+
+
+Tally: TypeAlias = NumericTally | CategoricalTally | VectorTally
 
 
 def zeros(n: int) -> array[int]:
@@ -166,11 +237,11 @@ def _nonzero(**counts: int) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def _check_keys(wire: Any, keys: set[str], place: str) -> None:
+def _check_keys(wire: Any, keys: set[str], place: str, always: Iterable[str] = ("counts",)) -> None:
     if not isinstance(wire, Mapping):
         raise WireError(f"{place}: must be an object")
     names = set(wire) - {"missing", "invalid"}
-    wanted = keys | {"counts"}
+    wanted = keys | set(always)
     if names != wanted:
         raise WireError(f"{place}: has {_listed(names)} where {_listed(wanted)} belong")
 

@@ -10,6 +10,7 @@ METHOD_NAMES: Final = {
     "chisquare": "Chi-square",
     "psi": "PSI",
     "jensenshannon": "Jensen-Shannon",
+    "mmd": "Maximum mean discrepancy",
     "wasserstein": "Wasserstein",
     "kl_div": "Kullback-Leibler",
     "hellinger": "Hellinger",
@@ -33,6 +34,8 @@ METHOD_WORDS: Final = {
     "psi": "Population stability index over tenths of the reference, or categories. "
     "By custom, from 0.1 worth a look, from 0.25 large.",
     "jensenshannon": "Jensen-Shannon distance of the shares, base 2, 0 to 1.",
+    "mmd": "Squared distance of the mean random Fourier features of vectors; 0 is no difference. "
+    "Its effect is in standard deviations.",
     "wasserstein": "How far values have to move, in standard deviations of the reference.",
     "kl_div": "Kullback-Leibler divergence in nats, in the cells of PSI.",
     "hellinger": "Hellinger distance of the shares, 0 to 1.",

@@ -104,7 +104,8 @@ def _constant(feature: Feature, changed: Tally, windows: Sequence[Tally]) -> Fin
             f"{each}, where the reference has {reference.minimum:.4g} to {reference.maximum:.4g}",
             {"windows_of_one_value": float(still)},
         )
-    assert isinstance(feature, CategoricalFeature)
+    if not isinstance(feature, CategoricalFeature):
+        return None
     known = range(len(feature.vocabulary))
     tops = [max(known, key=one.counts.__getitem__) for one in windows if one.n]
     shares = [

@@ -15,6 +15,7 @@ from strandline.drift.stats.ks import ks
 from strandline.drift.stats.mannw import mannw
 from strandline.drift.stats.means import t_test, z
 from strandline.drift.stats.missing import missing
+from strandline.drift.stats.mmd import mmd, mmd_permutation
 from strandline.drift.stats.statistic import (
     ALIASES,
     METHODS,
@@ -46,6 +47,8 @@ __all__ = [
     "mannw",
     "method",
     "missing",
+    "mmd",
+    "mmd_permutation",
     "psi",
     "statistic",
     "t_test",

@@ -42,7 +42,7 @@ def coarse_cells(feature: Feature, current: Tally) -> Cells:
     """
     if isinstance(feature, NumericFeature):
         return _grouped(feature, current, _number(feature, current))
-    assert isinstance(current, CategoricalTally)
+    assert isinstance(feature, CategoricalFeature) and isinstance(current, CategoricalTally)
     return pooled(cells(feature, current), _least(feature, current))
 
 

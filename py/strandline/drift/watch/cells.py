@@ -46,8 +46,10 @@ class Cells:
         continuous = isinstance(feature, NumericFeature) and not _has_atoms(feature)
         if isinstance(feature, NumericFeature):
             bins: list[tuple[int, ...]] = _numeric(feature, continuous)
-        else:
+        elif isinstance(feature, CategoricalFeature):
             bins = _categorical(feature)
+        else:
+            bins = [(0,)]  # of vectors, only which are usable
         values = _summed(bins, tally.counts)
         if continuous:
             # [a, b) with edges that are values holds as many gaps as rows; the last range ends at
