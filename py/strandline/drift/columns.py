@@ -196,9 +196,12 @@ def taken(column: Column, rows: Sequence[int]) -> Column:
     if isinstance(column, (list, tuple)):
         return [column[row] for row in rows]
     if hasattr(column, "take"):
-        some: Column = column.take(rows)  # NumPy
+        some: Column = column.take(rows, axis=0)  # NumPy
         return some
     with memoryview(column) as view:  # type: ignore[arg-type]
+        if view.ndim > 1:
+            cells = view.tolist()
+            return [cells[row] for row in rows]
         return array(view.format, [view[row] for row in rows])
 
 

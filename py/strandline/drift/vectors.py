@@ -173,9 +173,10 @@ def traces(sums: Sequence[int], products: Sequence[int], n: int) -> tuple[float,
     ]
     first = sum(row[i] for i, row in enumerate(rows))
     second = third = 0.0
-    for row in rows:
+    for i, row in enumerate(rows):  # symmetric: the half, twice
         second += sum(map(mul, row, row))
-        third += sum(a * sum(map(mul, row, other)) for a, other in zip(row, rows, strict=True))
+        half = sum(row[j] * sum(map(mul, row, rows[j])) for j in range(i))
+        third += 2 * half + row[i] * sum(map(mul, row, row))
     # E tr S² = tr Σ² + (tr Σ² + (tr Σ)²)/(n-1), and alike for the third, of a Wishart matrix S.
     m = n - 1
     second = max((second - first**2 / m) * m**2 / ((m + 2) * max(m - 1, 1)), first**2 / width)
@@ -199,7 +200,8 @@ def _matrix(column: Any) -> memoryview | None:
 def _flat(whole: memoryview) -> Buffer:
     if whole.format == "d" and whole.c_contiguous:
         return whole.cast("B").cast("d")
-    return array("d", [x for row in whole.tolist() for x in row])
+    rows = cast("list[list[float]]", whole.tolist())
+    return array("d", [x for row in rows for x in row])
 
 
 def _vector(cell: Any, dimensions: int) -> array[float] | None:
