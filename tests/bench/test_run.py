@@ -91,3 +91,28 @@ def test_a_case_that_is_not_there_is_one_clear_line(model: Path) -> None:
     assert done.stderr.splitlines() == [
         "strandline bench: no case's name contains 'nothing like it'"
     ]
+
+
+def test_profiles_are_compared_with_a_peer_in_a_process_of_its_own(tmp_path: Path) -> None:
+    out, page = tmp_path / "out.json", tmp_path / "out.md"
+    done = bench(
+        "--drift", "--native-only", "--rows", "2000", "--columns", "3", "--rounds", "2",
+        "--peer", f"scipy={sys.executable}", "--json", out, "--markdown", page,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    result = json.loads(out.read_text())
+    assert set(result["runners"]) == {
+        "strandline profile",
+        "strandline compare",
+        "strandline both",
+        "scipy",
+    }
+    assert result["ratios"]["strandline profile"] == 1
+    assert result["machine"]["versions"]["scipy"]
+    assert "| scipy |" in page.read_text()
+
+
+def test_a_peer_that_there_is_not_is_named() -> None:
+    done = bench("--drift", "--native-only", "--rows", "10", "--peer", "crystal_ball")
+    assert done.returncode == 2
+    assert "no peer crystal_ball; there are scipy" in done.stderr

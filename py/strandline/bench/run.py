@@ -58,6 +58,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--products", action="store_true", help="of the built-in cases the matrix products"
     )
     parser.add_argument(
+        "--drift", action="store_true", help="time profiles and comparisons instead of models"
+    )
+    parser.add_argument(
+        "--rows", type=int, default=1_000_000, help="of --drift (default: %(default)s)"
+    )
+    parser.add_argument("--columns", type=int, default=20, help="of --drift (default: %(default)s)")
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="NAME[=PYTHON]",
+        help="with --drift: another library, and an interpreter that has it (default: scipy, here)",
+    )
+    parser.add_argument(
         "--rounds", type=int, default=9, help="interleaved rounds (default: %(default)s)"
     )
     parser.add_argument("--native-only", action="store_true", help="leave the browser out")
@@ -91,6 +105,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Run the benchmark that the parsed options describe."""
+    if args.drift:
+        return _drift(args)
     try:
         result = _measure(args)
     except (BenchError, FileNotFoundError) as error:
@@ -106,6 +122,27 @@ def run(args: argparse.Namespace) -> int:
 
         svg(result, args.svg)
     print(markdown(result))
+    return 0
+
+
+def _drift(args: argparse.Namespace) -> int:
+    from strandline.bench import drift
+
+    named = (peer.partition("=") for peer in args.peer or ["scipy"])
+    peers = {name: python or sys.executable for name, _, python in named}
+    try:
+        result = drift.measure(
+            args.rows, args.columns, args.rounds, peers, browser=not args.native_only
+        )
+    except BenchError as error:
+        print(f"strandline bench: {error}", file=sys.stderr)
+        return 2
+    if args.json:
+        args.json.write_text(json.dumps(result, indent=1) + "\n")
+    text = drift.markdown(result)
+    if args.markdown:
+        args.markdown.write_text(f"# Drift benchmarks\n\n{text}")
+    print(text, end="")
     return 0
 
 
