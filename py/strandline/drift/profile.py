@@ -18,7 +18,7 @@ FEW_CELLS: Final = 64
 MANY_CELLS: Final = 512
 
 Key: TypeAlias = tuple[Segment | None, str]
-"""a segment (`None`: the whole) and the name of a feature, or of a column while its cells wait"""
+"""a segment (`None`: the whole) and the name of a feature"""
 
 
 class Profile:
@@ -52,7 +52,7 @@ class Profile:
         self._counted: dict[Key, Tally] = {
             (None, name): tally for name, tally in (tallies or {}).items()
         }
-        self._waiting: dict[Key, list[Any]] = {}
+        self._waiting: dict[Segment | None, dict[str, list[Any]]] = {}
         self._counters: dict[str, int] = {}
         self._ledger = None if reference.quality is None else Ledger(reference.quality.task)
 
@@ -85,15 +85,17 @@ class Profile:
         a segmentation whose column is not named are among its others. Raises `ValueError` for a
         name that the reference does not have.
         """
-        unknown = [name for name in columns if not self.reference.reads(name)]
-        if unknown:
+        if not columns.keys() <= self.reference.columns:
+            unknown = [name for name in columns if name not in self.reference.columns]
             raise ValueError(f"the reference has no feature {', '.join(map(repr, unknown))}")
-        pieces = [(None, columns), *self._parts(columns)]
-        if all(type(column) is list and len(column) < FEW_CELLS for column in columns.values()):
+        parts = list(self._parts(columns)) if self.reference.segmentations else []
+        if _are_short(columns.values()):
             self._see(columns)
-            for part, piece in pieces:
+            self._wait(None, columns)
+            for part, piece in parts:
                 self._wait(part, piece)
             return
+        pieces = [(None, columns), *parts]
         seen = [
             ((part, feature.name), feature.count(column))
             for part, piece in pieces
@@ -170,15 +172,18 @@ class Profile:
 
     def _wait(self, part: Segment | None, columns: Mapping[str, list[Any]]) -> None:
         """Keep a few cells until they are worth a pass over them; counting later counts the same."""
+        waiting = self._waiting.setdefault(part, {})
         for name, column in columns.items():
-            cells = self._waiting.setdefault((part, name), [])
+            cells = waiting.get(name)
+            if cells is None:
+                waiting[name] = column.copy()
+                continue
             cells += column
             if len(cells) >= MANY_CELLS:
-                self._count_waiting((part, name))
+                del waiting[name]
+                self._count_cells(part, name, cells)
 
-    def _count_waiting(self, key: Key) -> None:
-        cells = self._waiting.pop(key)
-        part, column = key
+    def _count_cells(self, part: Segment | None, column: str, cells: list[Any]) -> None:
         for feature in self.reference.described_by(column):
             self._add((part, feature.name), feature.count(cells))
 
@@ -186,7 +191,9 @@ class Profile:
     def _tallies(self) -> dict[Key, Tally]:
         """All that was counted in, by segment and feature name."""
         while self._waiting:
-            self._count_waiting(next(iter(self._waiting)))
+            part, columns = self._waiting.popitem()
+            for name, cells in columns.items():
+                self._count_cells(part, name, cells)
         return self._counted
 
     def _add(self, key: Key, tally: Tally) -> None:
@@ -337,6 +344,14 @@ class Profile:
         check_sums(segmentation, self.reference, whole, parts, place)
         for segment, tallies in zip(segments, parts, strict=True):
             self._counted |= {(segment, name): tally for name, tally in tallies.items()}
+
+
+def _are_short(columns: Iterable[Any]) -> bool:
+    """Whether all columns are lists of a few cells."""
+    for column in columns:  # noqa: SIM110  (twice as fast, and it runs for every row of a page)
+        if type(column) is not list or len(column) >= FEW_CELLS:
+            return False
+    return True
 
 
 def _check_members(wire: Any) -> None:

@@ -222,14 +222,17 @@ class Reference:
         """The features that are read from a column; none for one that only splits the rows."""
         return self._by_column.get(column, ())
 
+    @cached_property
+    def columns(self) -> frozenset[str]:
+        """Names of all columns that are of any use."""
+        names = {*self._by_column, *(one.column for one in self.segmentations)}
+        if self.quality is not None:
+            names |= {self.quality.task.target, *prediction_columns(self.quality.task)}
+        return frozenset(names)
+
     def reads(self, column: str) -> bool:
         """Whether a column is of any use."""
-        if column in self._by_column or any(column == one.column for one in self.segmentations):
-            return True
-        if self.quality is None:
-            return False
-        task = self.quality.task
-        return column == task.target or column in prediction_columns(task)
+        return column in self.columns
 
     def segmentation(self, column: str) -> Segmentation:
         """The segmentation by a column. Raises `KeyError`."""
