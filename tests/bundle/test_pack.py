@@ -313,3 +313,39 @@ def test_a_profile_that_no_collector_would_take_is_refused(tmp_path: Path, packe
     with pytest.raises(PackError, match=r"about .* KB, a collector takes 240: split by fewer"):
         packed(model, "\n".join(lines), features=names, segments=["s", "t"])
     assert not (tmp_path / "site").exists()
+
+
+def test_a_long_reference_is_binned_by_a_sample_and_counted_whole(
+    packed: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = ["a,b,city"]
+    lines += [f"{i % 97},{i * 7 % 31},{('Oslo', 'Bergen', '')[i % 3]}" for i in range(700)]
+    text = "\n".join(lines)
+    options = {"features": ["a", "b"], "segments": ["city"]}
+    packed(regression, text, out="whole", **options)
+    monkeypatch.setattr("strandline.bundle.pack.SAMPLE_ROWS", 100)
+    monkeypatch.setattr("strandline.bundle.pack.BATCH_ROWS", 64)
+    monkeypatch.setattr("strandline.bundle.tables.BATCH_ROWS", 64)
+    assert packed(regression, text, out="sampled", **options).rows == 700
+    whole, sampled = (
+        Reference.from_json((tmp_path / site / "model" / "reference.json").read_bytes())
+        for site in ("whole", "sampled")
+    )
+    assert sampled.rows == 700
+    for feature in whole:
+        if feature.role == "system":
+            continue
+        ours, theirs = feature.tally, sampled[feature.name].tally
+        assert (ours.total, ours.squares, ours.minimum) == (
+            theirs.total, theirs.squares, theirs.minimum,
+        )  # fmt: skip
+    oslo = [
+        one.segmentations[0].tallies[1]["y" if "y" in one else "prediction"].n
+        for one in (whole, sampled)
+    ]
+    assert oslo[0] == oslo[1] > 200
+    again = packed(regression, text, out="again", **options)
+    assert (
+        again.manifest.reference
+        == Manifest.loads((tmp_path / "sampled" / "manifest.json").read_bytes()).reference
+    )

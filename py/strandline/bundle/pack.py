@@ -23,9 +23,9 @@ from strandline.bundle.inspect import Classes, check_inputs, classes_of, read_mo
 from strandline.bundle.manifest import Collector, Feature, File, Manifest, Output, Window
 from strandline.bundle.mapping import feeds_of, outputs_as_named, outputs_of
 from strandline.bundle.pipeline import Pipeline, Read, doubles, load_preprocess, verified
-from strandline.bundle.tables import read_table
+from strandline.bundle.tables import BATCH_ROWS, batches, sample
 from strandline.bundle.target import quality_of
-from strandline.drift import Reference
+from strandline.drift import Profile, Reference
 from strandline.drift.columns import infer_kind, numbers, texts
 from strandline.drift.features import CategoricalFeature, ColumnKind
 from strandline.drift.quality import Quality
@@ -35,6 +35,10 @@ from strandline.onnx.graph import Graph
 
 PROBE_ROWS = 100
 """Rows of the reference that tell what the outputs look like."""
+
+SAMPLE_ROWS = 100_000
+"""of the reference, in memory: they say how features are binned, and how good the predictions are; then all rows are
+counted in these bins"""
 
 MOST_PROFILE_BYTES = 240 * 1024
 """of a report, unpacked: what a collector takes, less room for the rest of the post"""
@@ -98,8 +102,7 @@ def pack(
     data, graph = read_model(Path(model))
     source = _preprocess_source(preprocess)
     check_inputs(Path(model), graph, any_rank=source is not None)
-    columns = read_table(reference)
-    rows = len(next(iter(columns.values())))
+    columns, rows = sample(reference, SAMPLE_ROWS)
     if rows == 0:
         raise PackError(
             f"the reference {reference} has no rows: give rows as the model saw them in training"
@@ -137,6 +140,8 @@ def pack(
     draft = replace(draft, counters=tuple(dict.fromkeys(counters)))
     quality = target and quality_of(draft.outputs, predictions, target, labels, positive)
     frozen = _reference(draft, columns, predictions, segments, quality or None)
+    if rows > SAMPLE_ROWS:
+        frozen = _counted(frozen, pipeline, Path(reference))
     _check_size(frozen)
     files[REFERENCE] = frozen.to_json().encode()
     # With labels to come, an answer carries what only Python knows to keep of each row.
@@ -273,6 +278,15 @@ def _reference(
         )
     except ValueError as error:
         raise PackError(f"the reference can't be frozen: {error}") from error
+
+
+def _counted(reference: Reference, pipeline: Pipeline, path: Path) -> Reference:
+    """The reference, binned by a sample of the file, holding all its rows: counted batch by batch."""
+    seen = Profile(replace(reference, quality=None))
+    for batch in batches(path, BATCH_ROWS):
+        rows = {name: cells for name, cells in batch.items() if name in reference.columns}
+        seen.update({**rows, **pipeline.predict(batch)})
+    return reference.holding(seen)
 
 
 def _check_size(reference: Reference) -> None:

@@ -6,19 +6,48 @@ import gzip
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any, TextIO
 
 from strandline.bundle import delimited
 from strandline.bundle.errors import InputError
 
+BATCH_ROWS = 65536
+
 
 def read_table(path: str | Path) -> dict[str, list[Any]]:
     """All rows of a file as columns. Raises InputError with the file's name."""
     columns: dict[str, list[Any]] = {}
-    for batch in batches(path, 65536):
+    for batch in batches(path, BATCH_ROWS):
         for name, cells in batch.items():
             columns.setdefault(name, []).extend(cells)
     return columns
+
+
+def sample(path: str | Path, most: int) -> tuple[dict[str, list[Any]], int]:
+    """At most `most` rows of a file as columns, and how many rows it has; all of them, in order, if no more.
+
+    Each row is as likely as any other to be among them (Vitter's reservoir, seeded: the same file gives the same
+    rows), and no more than these and a batch are ever in memory. Raises InputError with the file's name.
+    """
+    draw = Random(0)
+    columns: dict[str, list[Any]] = {}
+    seen = 0
+    for batch in batches(path, BATCH_ROWS):
+        rows = len(next(iter(batch.values()), ()))
+        fresh = min(rows, max(0, most - seen))
+        chosen: dict[int, int] = {}
+        for row in range(fresh, rows):
+            place = draw.randrange(seen + row + 1)
+            if place < most:
+                chosen[place] = row
+        for name, cells in batch.items():
+            column = columns.setdefault(name, [])
+            column += cells[:fresh]
+            for place, row in chosen.items():
+                column[place] = cells[row]
+        seen += rows
+    return columns, seen
 
 
 def batches(path: str | Path, rows: int) -> Iterator[dict[str, list[Any]]]:
