@@ -272,6 +272,29 @@ def test_what_is_sent_is_shown_to_the_letter(stage: Stage, visit: Visit, rows: l
     expect(page.locator("#outbox-trouble")).to_contain_text("can't be reached")
 
 
+def test_the_page_counts_and_measures_itself(stage: Stage, visit: Visit, rows: list[Row]) -> None:
+    stage.pack(counters=["conversion"], segments=[next(iter(rows[0]))])
+    visitor = visit()
+    visitor.open(stage.url())
+    assert visitor.next_report() is None  # what was measured goes with the first rows or counts
+    visitor.page.evaluate("strandline.count('conversion', 2)")
+    visitor.predict(rows[:3])
+    visitor.page.evaluate("strandline.count('conversion')")
+    with pytest.raises(Error, match="no counter 'sale'; it has 'conversion'"):
+        visitor.page.evaluate("strandline.count('sale')")
+    report = json.loads(visitor.next_report() or "")
+    profile = Profile.from_wire(report["profile"], stage.reference())
+    assert profile.counters == {"conversion": 3}
+    segmentation = profile.reference.segmentations[0]
+    name = next(iter(profile.segment(segmentation.segments[0])))
+    assert sum(profile.segment(one)[name].rows for one in segmentation.segments) == 3
+    assert profile["load_ms"].n == profile["memory_mb"].n == 1
+    assert 10 < profile["load_ms"].maximum < 600_000
+    assert 16 <= profile["memory_mb"].maximum < 4096
+    visitor.page.click("#send")
+    expect(visitor.page.locator("#outbox-queued")).to_have_text("1 report")
+
+
 def test_a_window_survives_the_death_of_its_tab(
     stage: Stage, visit: Visit, rows: list[Row]
 ) -> None:
