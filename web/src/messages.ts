@@ -12,6 +12,43 @@ export interface Predictions {
   rows: Row[];
   /** Milliseconds inside the model, without the way to the worker and back. */
   ms: number;
+  /** One per row, for `label`; only where the site was packed with labels. */
+  ids?: string[];
+}
+
+/** What turned out to be true of a prediction. */
+export interface Label {
+  id: string;
+  value: Value;
+}
+
+export interface Labelled {
+  /** Labels counted now. */
+  counted: number;
+  /** Ids of predictions that were not made on this device, were labelled before, or have expired. */
+  unknown: string[];
+}
+
+export interface Metric {
+  value: number | null;
+  /** The raw rows' value lies between; equal unless scores were binned. */
+  low: number | null;
+  high: number | null;
+  /** Confidence interval. */
+  ci: [number | null, number | null];
+  n: number;
+}
+
+/** How good the predictions since loading are, beside the reference's; metrics by name. */
+export interface Quality {
+  task: "binary" | "multiclass" | "regression";
+  target: string;
+  level: number;
+  labels: number;
+  predictions: number;
+  reference: Record<string, Metric>;
+  realised: Record<string, Metric>;
+  estimated: Record<string, Metric>;
 }
 
 /** Everything predicted since the page was opened, against the reference (schema drift-1). */
@@ -58,6 +95,10 @@ export interface Calls {
   count(counter: string, by: number): void;
   /** What only the page can measure, such as `load_ms`. */
   observe(measured: Record<string, number>): void;
+  /** Counts labels of earlier predictions. */
+  label(labels: Label[]): Labelled;
+  /** Null where the site was packed without labels. */
+  quality(): Quality | null;
   drift(): Drift;
   /** Closes the open window and tries to send; resolves when the attempt is over. */
   flush(): OutboxState;

@@ -11,11 +11,23 @@
 import { WorkerClient } from "./client";
 import { Early } from "./early";
 import type { Feeds, Results } from "./engine/tensor";
-import type { Drift, OutboxState, Predictions, Progress, Row } from "./messages";
+import type { Drift, Label, Labelled, OutboxState, Predictions, Progress, Quality, Row, Value } from "./messages";
 import { siteFolder } from "./site/cache";
 import type { Manifest } from "./site/manifest";
 
-export type { Drift, OutboxState, Predictions, Progress, Row, Stage, Value } from "./messages";
+export type {
+  Drift,
+  Label,
+  Labelled,
+  Metric,
+  OutboxState,
+  Predictions,
+  Progress,
+  Quality,
+  Row,
+  Stage,
+  Value,
+} from "./messages";
 export type { ComparedFeature, Statistic, Verdict } from "./ui/verdict";
 export type { Feed, Feeds, Numbers, Result, Results, Tensor } from "./engine/tensor";
 export type { Feature, Manifest } from "./site/manifest";
@@ -30,9 +42,13 @@ export interface LoadOptions {
 /** A model that runs in a worker. Every method may be called at any time; calls are answered in order. */
 export interface Model {
   readonly manifest: Manifest;
-  /** Predicts rows; the result has one entry per row. Rejects with `InputError` when a row can't be used. */
+  /**
+   * Predicts rows; the result has one entry per row. Where the site was packed with labels, each has an `id` for `label`
+   * besides, which is not enumerable: `Object.keys` and JSON see the outputs only. Rejects with `InputError` when a row can't
+   * be used.
+   */
   predict(rows: Row[]): Promise<Row[]>;
-  /** As `predict`, with the time that the model took. */
+  /** As `predict`, with the time that the model took, and ids in a list. */
   predictTimed(rows: Row[]): Promise<Predictions>;
   /** Predicts a CSV text whose first line names the features. */
   predictCsv(text: string): Promise<Predictions>;
@@ -47,6 +63,16 @@ export interface Model {
    * `InputError` for another name, or a number that is no whole number from 0.
    */
   count(counter: string, by?: number): Promise<void>;
+  /**
+   * Says what turned out to be true of a prediction, by its id, in the same visit or a later one. True when the label was
+   * counted; false when the id is not of this device, was labelled before, or has expired. Rejects with `InputError`
+   * when the site was packed without labels, or the value is none.
+   */
+  label(id: string, value: Value): Promise<boolean>;
+  /** As `label`, of many: all are counted, or none when one of the values is no label. */
+  labels(labels: Label[]): Promise<Labelled>;
+  /** How good the predictions since loading are, by labels and without; null where the site was packed without labels. */
+  quality(): Promise<Quality | null>;
   /** What was predicted since loading, against the reference. */
   drift(): Promise<Drift>;
   /** Closes the open window and tries to send what waits. */
@@ -100,11 +126,14 @@ export async function load(url: string | URL = moduleFolder(), options: LoadOpti
   forward();
   return {
     manifest,
-    predict: async (rows) => (await predict(rows)).rows,
+    predict: async (rows) => withIds(await predict(rows)),
     predictTimed: predict,
     predictCsv: (text) => client.call("predictCsv", text),
     run: async (feeds) => (await early.run(feeds)) ?? client.call("run", feeds),
     count: (counter, by = 1) => client.call("count", counter, by),
+    label: async (id, value) => (await client.call("label", [{ id, value }])).counted === 1,
+    labels: (labels) => client.call("label", labels),
+    quality: () => client.call("quality"),
     drift: () => client.call("drift"),
     flush: () => client.call("flush"),
     outbox: () => client.call("outbox"),
@@ -116,6 +145,11 @@ export async function load(url: string | URL = moduleFolder(), options: LoadOpti
       client.terminate();
     },
   };
+}
+
+function withIds({ rows, ids = [] }: Predictions): Row[] {
+  for (const [i, id] of ids.entries()) Object.defineProperty(rows[i] ?? {}, "id", { value: id });
+  return rows;
 }
 
 function moduleFolder(): string {

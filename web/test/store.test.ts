@@ -1,6 +1,6 @@
 import "fake-indexeddb/auto";
 import { describe, expect, it } from "vitest";
-import { Store } from "../src/outbox/store";
+import { LIMITS, Store } from "../src/outbox/store";
 
 let sites = 0;
 const site = (): string => `http://site.test/${sites++}/`;
@@ -40,14 +40,14 @@ describe("Store", () => {
   });
 
   it("drops the oldest when it is full, and counts what it dropped", async () => {
-    const store = await Store.open(site(), { queue: 3, aside: 10 });
+    const store = await Store.open(site(), { ...LIMITS, queue: 3 });
     for (let i = 0; i < 5; i++) await store.enqueue(window(`w${i}`), i);
     expect(await ids(store)).toEqual(["w2", "w3", "w4"]);
     expect(await store.counts()).toEqual({ queued: 3, quarantined: 0, dropped: 2 });
   });
 
   it("keeps refused reports aside, a bounded number of them", async () => {
-    const store = await Store.open(site(), { queue: 10, aside: 2 });
+    const store = await Store.open(site(), { ...LIMITS, aside: 2 });
     for (let i = 0; i < 3; i++) await store.enqueue(window(`w${i}`), i);
     for (let i = 0; i < 3; i++) await store.setAside(`w${i}`, "400", i);
     expect(await store.counts()).toEqual({ queued: 0, quarantined: 2, dropped: 0 });

@@ -1,9 +1,10 @@
 /**
- * The outbox on disk: closed windows that wait, windows that no collector will take, and a snapshot of every
- * session's open window. Each change is one transaction with strict durability, so that a report is always in exactly
+ * The outbox on disk: closed windows that wait, windows that no collector will take, a snapshot of every session's open
+ * window, and predictions that wait for their labels. Each change is one transaction with strict durability, so that a report is always in exactly
  * one place whatever dies in between.
  */
 
+import type { Value } from "../messages";
 import { type DBSchema, type IDBPDatabase, openDB } from "idb";
 
 export interface QueuedReport {
@@ -28,14 +29,24 @@ export interface OpenWindow {
   text: string;
 }
 
+/** A prediction that may still get a label: no inputs, only what the label is judged beside. */
+export interface Remembered {
+  id: string;
+  /** Milliseconds since the epoch. */
+  at: number;
+  /** The predicted label and the scores, as Python gave them. */
+  kept: Value[];
+}
+
 interface Schema extends DBSchema {
   queue: { key: string; value: QueuedReport; indexes: { queued: number } };
   aside: { key: string; value: AsideReport; indexes: { at: number } };
   open: { key: string; value: OpenWindow };
+  predictions: { key: string; value: Remembered; indexes: { at: number } };
   facts: { key: "dropped" | "notBefore"; value: number };
 }
 
-const VERSION = 1;
+const VERSION = 2;
 const WRITE = { durability: "strict" } as const;
 
 export interface Limits {
@@ -43,9 +54,13 @@ export interface Limits {
   queue: number;
   /** Windows kept aside; beyond it the oldest goes. */
   aside: number;
+  /** Predictions that wait for a label; beyond it the oldest is forgotten. */
+  predictions: number;
+  /** Milliseconds after which a prediction is forgotten without a label. */
+  age: number;
 }
 
-export const LIMITS: Limits = { queue: 1000, aside: 50 };
+export const LIMITS: Limits = { queue: 1000, aside: 50, predictions: 10_000, age: 30 * 24 * 3600 * 1000 };
 
 export interface Counts {
   queued: number;
@@ -65,11 +80,14 @@ export class Store {
   /** Opens the site's store; `site` is the site's folder, because an origin may hold several sites. */
   static async open(site: string, limits: Limits = LIMITS): Promise<Store> {
     const db = await openDB<Schema>(`strandline ${site}`, VERSION, {
-      upgrade(upgrading) {
-        upgrading.createObjectStore("queue", { keyPath: "id" }).createIndex("queued", "queued");
-        upgrading.createObjectStore("aside", { keyPath: "id" }).createIndex("at", "at");
-        upgrading.createObjectStore("open", { keyPath: "session" });
-        upgrading.createObjectStore("facts");
+      upgrade(upgrading, from) {
+        if (from < 1) {
+          upgrading.createObjectStore("queue", { keyPath: "id" }).createIndex("queued", "queued");
+          upgrading.createObjectStore("aside", { keyPath: "id" }).createIndex("at", "at");
+          upgrading.createObjectStore("open", { keyPath: "session" });
+          upgrading.createObjectStore("facts");
+        }
+        upgrading.createObjectStore("predictions", { keyPath: "id" }).createIndex("at", "at");
       },
       blocking(_current, _next, event) {
         (event.target as IDBDatabase).close(); // a newer page upgrades the store: let it
@@ -78,10 +96,38 @@ export class Store {
     return new Store(db, limits);
   }
 
-  /** Overwrites the session's snapshot of its open window. */
-  async saveOpen(window: OpenWindow): Promise<void> {
-    const tx = this.#db.transaction("open", "readwrite", WRITE);
-    await Promise.all([tx.store.put(window), tx.done]);
+  /**
+   * Overwrites the session's snapshot of its open window, and forgets the predictions whose labels are in it: whatever
+   * dies, a label is either in the snapshot or still to come.
+   */
+  async saveOpen(window: OpenWindow, labelled: readonly string[] = []): Promise<void> {
+    const tx = this.#db.transaction(["open", "predictions"], "readwrite", WRITE);
+    const predictions = tx.objectStore("predictions");
+    await Promise.all([
+      tx.objectStore("open").put(window),
+      ...labelled.map((id) => predictions.delete(id)),
+      tx.done,
+    ]);
+  }
+
+  /** Keeps predictions until they are labelled; the old ones, and the oldest beyond the limit, go. */
+  async remember(records: readonly Remembered[], now: number): Promise<void> {
+    const tx = this.#db.transaction("predictions", "readwrite");
+    for (const record of records.slice(-this.#limits.predictions)) void tx.store.put(record);
+    let excess = (await tx.store.count()) - this.#limits.predictions;
+    let cursor = await tx.store.index("at").openCursor();
+    for (; cursor !== null && (excess > 0 || cursor.value.at < now - this.#limits.age); excess--) {
+      void cursor.delete();
+      cursor = await cursor.continue();
+    }
+    await tx.done;
+  }
+
+  /** The predictions of these ids that still wait for a label. */
+  async recall(ids: readonly string[], now: number): Promise<Remembered[]> {
+    const tx = this.#db.transaction("predictions");
+    const found = await Promise.all(ids.map((id) => tx.store.get(id)));
+    return found.filter((record) => record !== undefined && record.at >= now - this.#limits.age) as Remembered[];
   }
 
   /** Moves a session's window from `open` to the queue; the snapshot and the queued report are never both there. */

@@ -78,13 +78,13 @@ export class Windows {
     return this.#open === null ? null : (this.#source.peek_window(this.#header(this.#open)) ?? null);
   }
 
-  /** Writes the open window to disk now. */
-  snapshot(): Promise<void> {
+  /** Writes the open window to disk now; the predictions whose labels are in it are forgotten in the same transaction. */
+  snapshot(labelled: readonly string[] = []): Promise<void> {
     this.#snapshotTimer = cleared(this.#snapshotTimer);
     const text = this.peek();
     if (this.#open === null || text === null) return this.#writing;
     const window = { session: this.#session, id: this.#open.id, text };
-    return this.#write(() => this.#store.saveOpen(window));
+    return this.#write(() => this.#store.saveOpen(window, labelled));
   }
 
   /** Closes the open window, if anything is in it, and queues its report. Resolves when that is on disk. */

@@ -1,16 +1,20 @@
 /** The worker's outbox: windows, disk and sending put together for one session. */
 
-import type { OutboxState } from "../messages";
+import type { Label, Labelled, OutboxState, Value } from "../messages";
+import { Labels, Recollection } from "../outbox/labels";
 import { Sender } from "../outbox/sender";
-import { Store } from "../outbox/store";
+import { LIMITS, Store } from "../outbox/store";
 import { Windows, recover } from "../outbox/windows";
 import type { Manifest } from "../site/manifest";
 import type { Edge } from "./runtime";
 
-/** What the worker does with windows. A site without a collector has none: nothing is stored and nothing is sent. */
+/** What the worker does with windows. A site without a collector stores and sends nothing. */
 export interface Outbox {
   begin(): void;
   advance(): Promise<void>;
+  /** Keeps predictions by their ids, for labels that come later. */
+  remember(ids: readonly string[], kept: readonly Value[][]): Promise<void>;
+  label(labels: readonly Label[]): Promise<Labelled>;
   state(): Promise<OutboxState>;
   flush(): Promise<void>;
   nextReport(): string | null;
@@ -47,6 +51,8 @@ export async function openOutbox(
     sender.wake();
   });
 
+  const labels = new Labels(edge, store, windows, async (task) => navigator.locks.request(lock("labels"), task));
+
   const state = async (): Promise<OutboxState> => ({
     ...(await store.counts()),
     pending: edge.pending(),
@@ -65,6 +71,8 @@ export async function openOutbox(
   return {
     begin: () => windows.begin(),
     advance: () => windows.advance(),
+    remember: (ids, kept) => labels.remember(ids, kept),
+    label: (given) => labels.label(given),
     state,
     flush: async () => {
       await windows.close();
@@ -87,9 +95,13 @@ export async function openOutbox(
 
 function withoutCollector(edge: Edge): Outbox {
   const nothing = async (): Promise<void> => {};
+  const window = { begin: (): void => {}, snapshot: nothing, advance: nothing };
+  const labels = new Labels(edge, new Recollection(LIMITS.predictions), window, (task) => task());
   return {
     begin: () => {},
     advance: nothing,
+    remember: (ids, kept) => labels.remember(ids, kept),
+    label: (given) => labels.label(given),
     state: async () => ({ queued: 0, quarantined: 0, dropped: 0, pending: edge.pending(), sent: 0, trouble: null }),
     flush: nothing,
     nextReport: () => null,

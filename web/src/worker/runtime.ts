@@ -11,6 +11,8 @@ export interface Edge {
   pipeline: PyProxy & { session: PyProxy };
   predict(rows: string): string;
   predict_csv(text: string): string;
+  label(labels: string): void;
+  quality(): string | null | undefined;
   drift(): string;
   count(counter: string, by: number): void;
   observe(measured: string): void;

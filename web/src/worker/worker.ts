@@ -1,6 +1,14 @@
 /** The worker: one model, calls in the order in which they came. */
 
-import { type Calls, type FromWorker, type Method, type Request, toFailure } from "../messages";
+import {
+  type Calls,
+  type FromWorker,
+  type Method,
+  type Predictions,
+  type Request,
+  type Value,
+  toFailure,
+} from "../messages";
 import type { Manifest } from "../site/manifest";
 import { boot } from "./boot";
 import { type Outbox, openOutbox } from "./outbox";
@@ -53,16 +61,31 @@ async function openModel(site: string): Promise<Loaded> {
   return { manifest, edge, tensors, outbox };
 }
 
+/** Predictions, remembered by their ids before these are given away. */
+async function predicted(task: (edge: Edge) => string): Promise<Predictions> {
+  const { kept, ...answer } = JSON.parse(await watched(task)) as Predictions & { kept?: Value[][] };
+  if (answer.ids !== undefined && kept !== undefined) await (await model()).outbox.remember(answer.ids, kept);
+  return answer;
+}
+
 const handlers: Handlers = {
   open: async (site) => {
     opening = openModel(site);
     return (await opening).manifest;
   },
-  predict: (rows) => watched((edge) => JSON.parse(edge.predict(JSON.stringify(rows)))),
-  predictCsv: (text) => watched((edge) => JSON.parse(edge.predict_csv(text))),
+  predict: (rows) => predicted((edge) => edge.predict(JSON.stringify(rows))),
+  predictCsv: (text) => predicted((edge) => edge.predict_csv(text)),
   run: async (feeds) => (await model()).tensors.run(feeds),
   count: (counter, by) => watched((edge) => edge.count(counter, by)),
   observe: async (measured) => (await model()).edge.observe(JSON.stringify(measured)),
+  label: async (labels) => {
+    const { edge, outbox } = await model();
+    edge.label("[]"); // refuses, also without a known id, where the site takes no labels
+    const counted = await outbox.label(labels);
+    send({ kind: "outbox", state: await outbox.state() });
+    return counted;
+  },
+  quality: async () => JSON.parse((await model()).edge.quality() ?? "null"),
   drift: async () => JSON.parse((await model()).edge.drift()),
   flush: async () => {
     const { outbox } = await model();
