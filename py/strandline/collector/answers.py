@@ -10,14 +10,19 @@ from typing import Any
 
 from strandline.collector.clock import iso
 from strandline.collector.profiles import Entry
-from strandline.collector.query import ALPHA, Comparison, Course, Known
+from strandline.collector.query import ALPHA, Comparison, Course, Known, Versions
 from strandline.collector.storage import Window
 from strandline.collector.story import Story
 from strandline.drift import FeatureDrift, Reference, Segment, Statistic
 from strandline.drift.compare import extras
 from strandline.drift.features import Feature, holding
 from strandline.drift.histogram import histogram
+from strandline.drift.multiple import benjamini_hochberg
+from strandline.drift.quality.summary import FOREMOST, chosen, summary
 from strandline.drift.tally import Tally
+
+LEVEL = 0.95
+"""of the confidence intervals of model quality"""
 
 
 def models(known: list[Known], **settings: int) -> dict[str, Any]:
@@ -74,6 +79,44 @@ def drift(found: Comparison, **settings: int) -> dict[str, Any]:
         "story": [
             {"name": one.name, **found.story.of(one.name)} for one in whole if one.role != "system"
         ],
+        **_quality(found),
+    }
+
+
+def _quality(found: Comparison) -> dict[str, Any]:
+    """How good the predictions were, where the reference has labels."""
+    reference, current = found.reference.quality, found.profile.quality
+    return {} if reference is None or current is None else {"quality": summary(reference, current)}
+
+
+def versions(found: Versions, **settings: int) -> dict[str, Any]:
+    """`GET /v1/versions`: p-values as they are, and adjusted for all that are here."""
+    tests = [one for one in (*found.metrics, *found.counters) if one.p_value is not None]
+    adjusted = benjamini_hochberg([one.p_value for one in tests if one.p_value is not None])
+    by_name = {id(one): p for one, p in zip(tests, adjusted, strict=True)}
+    return {
+        "schema": "strandline.versions/1",
+        "model": found.a.model,
+        **settings,
+        "level": LEVEL,
+        "a": _side(found.a),
+        "b": _side(found.b),
+        "metrics": [one.to_json() | {"adjusted": by_name.get(id(one))} for one in found.metrics],
+        "counters": [one.to_json() | {"adjusted": by_name.get(id(one))} for one in found.counters],
+    }
+
+
+def _side(found: Comparison) -> dict[str, Any]:
+    quality = found.profile.quality
+    return {
+        "version": found.version,
+        "from": _iso(found.start),
+        "to": _iso(found.end),
+        "windows": len(found.shown),
+        "hidden_windows": len(found.hidden),
+        "sessions": found.sessions,
+        "rows": found.profile.rows,
+        "labels": 0 if quality is None else quality.n,
     }
 
 
@@ -109,6 +152,29 @@ def series(
             if feature in {None, one.name}
         ],
         **({} if feature is not None or segment is not None else _counters(entry, courses)),
+        **({} if feature is not None or segment is not None else _performance(entry, courses)),
+    }
+
+
+def _performance(entry: Entry, courses: list[Course]) -> dict[str, Any]:
+    """Realised and estimated metrics, window by window, beside the reference's."""
+    reference = entry.reference.quality
+    if reference is None:
+        return {}
+    names = FOREMOST[reference.task.kind]
+    windows = []
+    for course in courses:
+        held = {} if course.quality is None else course.quality
+        windows.append(_window(course.window) | {"hidden": course.profile is None} | held)
+    return {
+        "quality": {
+            "task": reference.task.kind,
+            "target": reference.task.target,
+            "level": LEVEL,
+            "labels": reference.n,
+            "reference": chosen(reference.metrics(LEVEL), names),
+            "windows": windows,
+        }
     }
 
 

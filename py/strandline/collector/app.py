@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,7 @@ class Collector:
             "/v1/models": self.models,
             "/v1/drift": self.drift,
             "/v1/series": self.series,
+            "/v1/versions": self.versions,
             "/v1/live": self.stream,
             "/v1/metrics": self.show_metrics,
         }
@@ -203,6 +204,18 @@ class Collector:
             entry, courses = self.query.series(question, feature, segment)
             story = self.query.story(entry, courses) if segment is None else None
             return _encoded(answers.series(entry, courses, feature, segment, story, **self._shown))
+
+        return _json(await asyncio.to_thread(answer))
+
+    async def versions(self, request: Request) -> Response:
+        question, asked = _question(request), request.query_params
+        a, b = asked.get("a"), asked.get("b")
+        if a is None or b is None:
+            raise QueryError("name the two versions, such as ?model=loans&a=1&b=2")
+        first, second = (replace(question, version=one) for one in (a, b))
+
+        def answer() -> bytes:
+            return _encoded(answers.versions(self.query.versions(first, second), **self._shown))
 
         return _json(await asyncio.to_thread(answer))
 

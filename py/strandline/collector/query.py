@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from strandline.collector.clock import ClockError, parse
 from strandline.collector.profiles import Catalogue, Entry
@@ -15,6 +16,8 @@ from strandline.collector.storage import History, Model, Storage, Totals, Window
 from strandline.collector.story import Stories, Story
 from strandline.collector.windows import Windows
 from strandline.drift import FeatureDrift, Profile, Reference, Segment, compare
+from strandline.drift.quality.ab import Difference, differences, foremost, rates
+from strandline.drift.quality.summary import FOREMOST
 
 ALPHA = 0.05
 """level that the false alarms of all features of one comparison are held at"""
@@ -79,6 +82,18 @@ class Course:
     window: Window
     profile: Profile | None
     drifts: tuple[FeatureDrift, ...] | None
+    quality: dict[str, Any] | None = None
+    """how good the predictions were, by labels and without; `None` for a model without labels"""
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """Two versions of one model, and how the second differs from the first."""
+
+    a: Comparison
+    b: Comparison
+    metrics: tuple[Difference, ...]
+    counters: tuple[Difference, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +189,10 @@ class Query:
         windows = self._history(entry, question, MOST_WINDOWS).windows
         return entry, [
             Course(
-                window, self._windows.profile(entry, window), self._windows.drifts(entry, window)
+                window,
+                self._windows.profile(entry, window),
+                self._windows.drifts(entry, window),
+                self._windows.quality(entry, window),
             )
             if window.sessions >= self.min_sessions
             else Course(window, None, None)
@@ -190,6 +208,35 @@ class Query:
         return self._stories.tell(
             entry, ordered, lambda window: self._windows.profile(entry, window)
         )
+
+    def versions(self, a: Question, b: Question) -> Versions:
+        """Version B beside version A: quality by labels, and what the application counted per row.
+
+        Raises `QueryError`; when the two do not answer the same question, too.
+        """
+        first, second = self.comparison(a), self.comparison(b)
+        if (first.model, first.version) == (second.model, second.version):
+            raise QueryError("a and b are one version: name two, such as a=1&b=2")
+        metrics: tuple[Difference, ...] = ()
+        before, after = first.profile.quality, second.profile.quality
+        if before is not None and after is not None:
+            try:
+                found = differences(before, after)
+            except ValueError as error:
+                raise QueryError(str(error)) from None
+            metrics = foremost(found, FOREMOST[before.task.kind])
+        counted = first.profile.counters.keys() & second.profile.counters.keys()
+        rows = [one.profile.rows for one in (first, second)]
+        counters = tuple(
+            rates(
+                name,
+                (first.profile.counters[name], rows[0]),
+                (second.profile.counters[name], rows[1]),
+            )
+            for name in first.profile.counters
+            if name in counted
+        )
+        return Versions(first, second, metrics, counters)
 
     def _entry(self, question: Question) -> Entry:
         models = self._storage.models()

@@ -9,10 +9,12 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 from strandline.collector.profiles import Entry, profile_of
 from strandline.collector.storage import Window
 from strandline.drift import FeatureDrift, Profile, compare
+from strandline.drift.quality.summary import brief
 
 REMEMBERED = 1000
 
@@ -23,6 +25,7 @@ _Key = tuple[int, int, int, int]
 class _Held:
     profile: Profile
     drifts: tuple[FeatureDrift, ...] | None = None
+    quality: dict[str, Any] | None = None
 
 
 class Windows:
@@ -44,6 +47,14 @@ class Windows:
         if held.drifts is None:
             held.drifts = compare(entry.reference, held.profile, alpha=self._alpha)
         return held.drifts
+
+    def quality(self, entry: Entry, window: Window) -> dict[str, Any] | None:
+        """How good the window's predictions were; `None` for a model without labels."""
+        held = self._hold(entry, window)
+        reference, current = entry.reference.quality, held.profile.quality
+        if held.quality is None and reference is not None and current is not None:
+            held.quality = brief(reference, current)
+        return held.quality
 
     def _hold(self, entry: Entry, window: Window) -> _Held:
         key = (entry.model.id, window.start, window.seconds, window.reports)

@@ -71,7 +71,8 @@ export class Labels {
       }
     }
     const known = new Set(ids);
-    return { counted: ids.length, unknown: [...wanted.keys()].filter((id) => !known.has(id)) };
+    const given = new Set(labels.map(({ id }) => id));
+    return { counted: ids.length, unknown: [...given].filter((id) => !known.has(id)) };
   }
 }
 

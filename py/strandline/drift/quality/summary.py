@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from strandline.drift.quality.cbpe import estimate
+from strandline.drift.quality.metric import Metric
 from strandline.drift.quality.quality import Quality
+
+FOREMOST: Final = {
+    "binary": (
+        "accuracy", "precision", "recall", "f1", "specificity", "roc_auc", "log_loss", "brier",
+    ),
+    "multiclass": (
+        "accuracy", "precision_macro", "recall_macro", "f1_macro", "roc_auc_macro", "log_loss", "brier",
+    ),
+    "regression": ("mae", "rmse", "r2", "mean_error"),
+}  # fmt: skip
+"""by kind of task, the metrics that a series and a comparison of versions show"""
 
 
 def summary(reference: Quality, current: Quality, level: float = 0.95) -> dict[str, Any]:
@@ -24,3 +37,19 @@ def summary(reference: Quality, current: Quality, level: float = 0.95) -> dict[s
         "realised": {m.name: m.to_json() for m in current.metrics(level).values()},
         "estimated": {m.name: m.to_json() for m in estimated.values()},
     }
+
+
+def brief(reference: Quality, current: Quality, level: float = 0.95) -> dict[str, Any]:
+    """As `summary`, without the reference and with the foremost metrics only: one point of a series."""
+    names = FOREMOST[reference.task.kind]
+    return {
+        "labels": current.n,
+        "predictions": current.seen,
+        "realised": chosen(current.metrics(level), names),
+        "estimated": chosen(estimate(reference, current, level), names),
+    }
+
+
+def chosen(metrics: Mapping[str, Metric], names: Sequence[str]) -> dict[str, Any]:
+    """Metrics of these names that are there, as plain JSON values."""
+    return {name: metrics[name].to_json() for name in names if name in metrics}
