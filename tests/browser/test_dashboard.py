@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import flights
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from visitor import Row
@@ -33,12 +34,14 @@ class Watched:
     page: Page
     complaints: list[str] = field(default_factory=list)
 
-    def report(self, rows: list[Row]) -> None:
-        """What a page would send after predicting these rows."""
+    def report(self, rows: list[Row], labels: list[int] | None = None) -> None:
+        """What a page would send after predicting these rows, and after learning what became of them."""
         manifest, read = open_site(self.stage.sites / "mlp")
         assert manifest.collector is not None
         edge = Edge(manifest.dumps(), read)
-        edge.predict(json.dumps(rows))
+        kept = json.loads(edge.predict(json.dumps(rows)))["kept"]
+        told = zip(kept, labels or [], strict=False)
+        edge.label(json.dumps([{"kept": row, "label": label} for row, label in told]))
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
         header = {
             "id": str(uuid.uuid4()),
@@ -67,14 +70,15 @@ def dashboard(
     browser: Browser,
     trained: Callable[[str], Trained],
     rows: list[Row],
+    data: flights.Flights,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Watched]:
     stage = Stage(tmp_path_factory.mktemp("dashboard"), trained)
-    stage.pack()
+    stage.pack(target="long_taxi_out")
     context = browser.new_context()
     with stage.collector() as collector:
         watched = Watched(stage, collector.url, context.new_page())
-        watched.report(rows[:200])
+        watched.report(rows[:200], data.current["long_taxi_out"].iloc[::50].tolist()[:150])
         watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
         watched.page.on("console", lambda message: watched.complaints.append(message.text))
         watched.page.goto(collector.url)
@@ -97,6 +101,22 @@ def test_the_table_says_what_the_collector_answers(dashboard: Watched) -> None:
         expect(row).to_contain_text(
             f"{feature['psi']:.3f}" if feature["psi"] >= 0.001 else "< 0.001"
         )
+    assert dashboard.complaints == []
+
+
+def test_performance_is_drawn_and_told(dashboard: Watched) -> None:
+    page = dashboard.page
+    told = dashboard.drift()["quality"]
+    section = page.locator("#performance")
+    expect(section).to_contain_text("Accuracy of long_taxi_out")
+    expect(section).to_contain_text("150 labels came; estimated from 200 predictions")
+    for part in ("realised", "estimated"):
+        expect(section.locator(f"path.line.{part}")).to_have_count(1)
+    page.get_by_label("Metric").select_option("roc_auc")
+    expect(page).to_have_url(re.compile("metric=roc_auc"))
+    section.locator("summary").click()
+    for part in ("realised", "estimated"):
+        expect(section.locator("tbody")).to_contain_text(f"{told[part]['roc_auc']['value']:.4g}")
     assert dashboard.complaints == []
 
 

@@ -119,15 +119,3 @@ def test_the_page_tells_how_good_it_is(
     right = sum(a == b for a, b in zip(native, truth[:20], strict=True))
     assert told["realised"]["accuracy"]["value"] == right / 20
     assert 0.5 < told["estimated"]["accuracy"]["value"] < 1
-
-
-def test_a_site_without_target_takes_no_labels(
-    stage: Stage, visit: Callable[[], Visitor], rows: list[Row]
-) -> None:
-    stage.pack(send=False)
-    visitor = visit()
-    visitor.open(stage.url())
-    answer = visitor.page.evaluate("(rows) => strandline.predictTimed(rows)", rows[:2])
-    assert "ids" not in answer and visitor.page.evaluate("strandline.quality()") is None
-    with pytest.raises(Error, match="packed without --target"):
-        label(visitor, ["a"], [1])

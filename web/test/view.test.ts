@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { SeriesWindow, Told } from "../src/dashboard/api";
+import type { PerformanceWindow, SeriesWindow, Told } from "../src/dashboard/api";
 import { inSentences } from "../src/dashboard/detail";
 import { points, runs } from "../src/dashboard/lines";
 import { uptime } from "../src/dashboard/overview";
+import { estimates, metricsOf } from "../src/dashboard/performance";
 import { inShort, sorted } from "../src/dashboard/table";
 import { pretty } from "../src/page/privacy";
 import { isShare } from "../src/page/result";
@@ -131,5 +132,37 @@ describe("what happened", () => {
     expect(inSentences({ ...told, watch: { p_value: 1, since: null } })).toContain("no alarm");
     expect(inSentences({ ...told, watch: null })).toBe("speed: a fault.");
     expect(inSentences({ ...told, diagnosis: null })).toBe("");
+  });
+});
+
+describe("performance", () => {
+  const hour = (at: number): string => new Date(at * HOUR).toISOString();
+  const metric = (value: number | null, ci: [number | null, number | null]) => ({ value, low: value, high: value, ci, n: 9 });
+  const window = (at: number, more: Partial<PerformanceWindow>): PerformanceWindow => ({
+    ...{ start: hour(at), end: hour(at + 1), hidden: false, rows: 9, reports: 1, sessions: 1 },
+    ...more,
+  });
+
+  it("has a point with its interval where a window has the metric, and a gap where not", () => {
+    const windows = [
+      window(0, { realised: { accuracy: metric(0.9, [0.8, 0.95]) } }),
+      window(1, { realised: { accuracy: metric(null, [null, null]) } }),
+      window(2, { hidden: true }),
+      window(3, { realised: { accuracy: metric(0.7, [null, 0.9]) } }),
+    ];
+    const line = estimates(windows, "realised", "accuracy");
+    expect(line.map(({ y, low, high }) => [y, low, high])).toEqual([
+      [0.9, 0.8, 0.95],
+      [null, null, null],
+      [null, null, null],
+      [0.7, 0.7, 0.9],
+    ]);
+    expect(runs(line, HOUR).map((run) => run.length)).toEqual([1, 1]);
+    expect(estimates(windows, "estimated", "accuracy").every(({ y }) => y === null)).toBe(true);
+  });
+
+  it("offers the metrics that the reference has", () => {
+    const reference = { accuracy: metric(0.9, [0.8, 0.95]), roc_auc: metric(null, [null, null]) };
+    expect(metricsOf({ task: "binary", target: "y", reference, windows: [] })).toEqual(["accuracy"]);
   });
 });

@@ -1,5 +1,6 @@
 /** The collector's answers, as docs/collector.md has them. */
 
+import type { Metric } from "../messages";
 import type { ComparedFeature, Statistic } from "../ui/verdict";
 
 export interface FeatureName {
@@ -62,14 +63,33 @@ export interface Drift {
   story: Told[];
 }
 
-export interface SeriesWindow {
+export interface Window {
   start: string;
   end: string;
   hidden: boolean;
   rows: number;
   reports: number;
   sessions: number;
+}
+
+export interface SeriesWindow extends Window {
   statistics?: Statistic[];
+}
+
+/** A hidden window has nothing but its totals. */
+export interface PerformanceWindow extends Window {
+  labels?: number;
+  predictions?: number;
+  realised?: Record<string, Metric>;
+  estimated?: Record<string, Metric>;
+}
+
+/** Of a model that was packed with labels; metrics by name. */
+export interface Performance {
+  task: string;
+  target: string;
+  reference: Record<string, Metric>;
+  windows: PerformanceWindow[];
 }
 
 export interface FeatureSeries extends FeatureName {
@@ -79,6 +99,7 @@ export interface FeatureSeries extends FeatureName {
 export interface Series {
   window_seconds: number;
   features: FeatureSeries[];
+  quality?: Performance;
 }
 
 interface Summary {

@@ -2,15 +2,15 @@
 
 import { h, s } from "../ui/dom";
 import { statistic } from "../ui/format";
-import type { SeriesWindow } from "./api";
+import type { SeriesWindow, Window } from "./api";
 import { value } from "../ui/verdict";
 
-export interface Point {
+export interface Point<W extends Window = SeriesWindow> {
   /** Milliseconds since the epoch, the middle of the window. */
   at: number;
   /** Null where the window is hidden or has no value. */
   y: number | null;
-  window: SeriesWindow;
+  window: W;
 }
 
 export function points(windows: readonly SeriesWindow[], method: string): Point[] {
@@ -22,9 +22,9 @@ export function points(windows: readonly SeriesWindow[], method: string): Point[
 }
 
 /** Runs of points without a gap: neighbours are at most one and a half windows apart, and both have a value. */
-export function runs(series: readonly Point[], windowMs: number): Point[][] {
-  const found: Point[][] = [];
-  let last: Point | null = null;
+export function runs<P extends Point<Window>>(series: readonly P[], windowMs: number): P[][] {
+  const found: P[][] = [];
+  let last: P | null = null;
   for (const point of series) {
     if (point.y === null) {
       last = null;
@@ -129,6 +129,6 @@ export function timeline(
   );
 }
 
-export function span(window: SeriesWindow): string {
+export function span(window: Window): string {
   return `${TIME.format(new Date(window.start))} – ${TIME.format(new Date(window.end))}`;
 }

@@ -6,6 +6,7 @@ import * as api from "./api";
 import { drawDetail } from "./detail";
 import { type Live, watch } from "./live";
 import { drawMetrics, drawOverview, drawSystem } from "./overview";
+import { drawPerformance } from "./performance";
 import { type Sort, WORST_FIRST, drawTable, sorted } from "./table";
 
 /** What is looked at; all of it is in the address, so that a view can be passed on. */
@@ -14,12 +15,14 @@ interface View {
   version: string | null;
   hours: string;
   feature: string | null;
+  metric: string | null;
   sort: Sort;
 }
 
 interface Shown {
   drift: api.Drift;
   courses: Map<string, api.FeatureSeries>;
+  performance: api.Performance | undefined;
   windowMs: number;
 }
 
@@ -29,14 +32,15 @@ const view: View = {
   version: address.get("version"),
   hours: address.get("hours") ?? "",
   feature: address.get("feature"),
+  metric: address.get("metric"),
   sort: { column: address.get("sort") ?? WORST_FIRST.column, descending: address.get("order") !== "asc" },
 };
 let known: api.Models | null = null;
 let shown: Shown | null = null;
 
 function remember(): void {
-  const { model, version, hours, feature, sort } = view;
-  const pairs = { model, version, hours, feature, sort: sort.column, order: sort.descending ? null : "asc" };
+  const { model, version, hours, feature, metric, sort } = view;
+  const pairs = { model, version, hours, feature, metric, sort: sort.column, order: sort.descending ? null : "asc" };
   const query = new URLSearchParams(Object.entries(pairs).filter((pair): pair is [string, string] => !!pair[1]));
   history.replaceState(null, "", `?${query}`);
 }
@@ -58,8 +62,13 @@ function drawChoice(): void {
 
 function draw(): void {
   if (shown === null) return;
-  const { drift, courses, windowMs } = shown;
+  const { drift, courses, performance, windowMs } = shown;
   drawOverview(drift);
+  drawPerformance(performance, windowMs, view.metric, (name) => {
+    view.metric = name;
+    remember();
+    draw();
+  });
   const watched = drift.features.filter(({ role }) => role !== "system");
   const feature = watched.find(({ name }) => name === view.feature) ?? sorted(watched, WORST_FIRST)[0];
   const story = new Map(drift.story.map((told) => [told.name, told]));
@@ -97,7 +106,7 @@ async function refresh(): Promise<void> {
   const query = { model: current.model, version: current.version, from };
   const [drift, series] = await Promise.all([api.drift(query), api.series(query)]);
   const courses = new Map(series.features.map((feature) => [feature.name, feature]));
-  shown = { drift, courses, windowMs: series.window_seconds * 1000 };
+  shown = { drift, courses, performance: series.quality, windowMs: series.window_seconds * 1000 };
   draw();
 }
 
