@@ -126,6 +126,17 @@ Task: TypeAlias = ClassTask | RegressionTask
 
 def class_names(column: Column) -> list[str | None]:
     """Every cell as the class it names: 1, 1.0 and "1.0" are one class."""
+    cells: Any = column.tolist() if hasattr(column, "tolist") else column
+    try:
+        keys = list(zip(map(type, cells), cells, strict=True))
+        different = dict.fromkeys(keys)
+    except TypeError:  # a cell that can't be a key can't be a class either
+        return _named(column)
+    names = dict(zip(different, _named([cell for _, cell in different]), strict=True))
+    return [names[key] for key in keys]
+
+
+def _named(column: Column) -> list[str | None]:
     return [
         None if name is None else whole[1] if (whole := _WHOLE.fullmatch(name)) else name
         for name in columns.texts(column)
