@@ -17,6 +17,12 @@ export function setUpPrivacy(model: Model): void {
     "Your data stays on this device. What is sent is how many rows fell into each bin of the plots above, and " +
     `their sums: to ${where}, after ${count(limits.rows)} rows, ${count(limits.seconds)} seconds, ` +
     "or when you leave the page. Without a network it waits here.";
+  void model.quality().then((quality) => {
+    if (quality === null) return;
+    lead.textContent +=
+      ` Predictions are kept here, without what they were made from, for up to 30 days, in case ${quality.target} ` +
+      "becomes known; of that, too, only counts and sums are sent.";
+  });
 
   const text = byId("report-text");
   const details = byId<HTMLDetailsElement>("report");
