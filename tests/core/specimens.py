@@ -90,6 +90,28 @@ def _attention() -> Specimen:
     return Specimen((_f(3, 8), _f(5, 8), _f(5, 4), _f(3, 5)), (_empty("f", 3, 4), scratch), params)
 
 
+def _recurrent(gates: int, functions: int) -> Specimen:
+    """Two directions over 3 steps of 2 sequences, 5 hidden."""
+    steps, n, hidden, both = 3, 2, 5, 2
+    panel = -(-hidden // core.panel_width()) * core.panel_width()
+    width = both * gates * hidden
+    inputs = (
+        _f(steps, n, width),
+        _f(both, gates, panel, hidden),
+        _f(both, 2 * gates * hidden),
+        np.array([3, 1], np.int32),
+        _f(both, n, hidden),
+        _f(both, n, hidden),
+        _f(both, 3 * hidden),
+    )
+    state = (_empty("f", both, n, hidden), _empty("f", both, n, hidden))
+    outputs = (_empty("f", steps, both, n, hidden), *state, _empty("f", n * hidden * (gates + 3)))
+    strides = (n * width, width, both * n * hidden, hidden, n * hidden, hidden, n * hidden)
+    sigmoid = (core.ACTIVATIONS["sigmoid"], 0.0, 0.0)
+    params = (steps, n, hidden, both, 0, *strides, 0, 3.0, *sigmoid * functions * both)
+    return Specimen(inputs, outputs, params)
+
+
 def _int8(conv: bool) -> Specimen:
     """u8 by i8 to u8: [3, 7] by [7, 5], or two groups of channels under a kernel of 3 by 3."""
     n, k, groups = (2, 18, 2) if conv else (5, 7, 1)
@@ -255,6 +277,9 @@ _MAKERS: dict[str, Callable[[], Specimen]] = {
         (_f(2, 6, 5), _f(6), _f(6)), (_empty("f", 2, 6, 5),), (2, 2, 3, 5, 1e-5)
     ),
     "attention_f32": _attention,
+    "rnn_f32": lambda: _recurrent(1, 1),
+    "gru_f32": lambda: _recurrent(3, 2),
+    "lstm_f32": lambda: _recurrent(4, 3),
     "pack_b_i8": lambda: Specimen(
         (np.arange(40, dtype=np.uint8),), (_empty("B", 2 * 32 * 12),), (4, 5, 2, 5, 1, 20, 1)
     ),

@@ -39,8 +39,8 @@ def _function(name: str, alpha: float | None, beta: float | None) -> Function:
 
 
 # Of these the alphas and betas are listed in order; the others take none.
-_WITH_ALPHA = {"affine", "leakyrelu", "thresholdedrelu", "scaledtanh", "hardsigmoid", "elu"}
-_WITH_BETA = {"affine", "scaledtanh", "hardsigmoid"}
+WITH_ALPHA = {"affine", "leakyrelu", "thresholdedrelu", "scaledtanh", "hardsigmoid", "elu"}
+WITH_BETA = {"affine", "scaledtanh", "hardsigmoid"}
 
 
 def _functions(defaults: Sequence[str], directions: int, attrs: Attrs) -> list[list[Function]]:
@@ -51,8 +51,8 @@ def _functions(defaults: Sequence[str], directions: int, attrs: Attrs) -> list[l
     limit = attrs["clip"]
     result = []
     for name in names:
-        alpha = next(alphas, None) if name.lower() in _WITH_ALPHA else None
-        beta = next(betas, None) if name.lower() in _WITH_BETA else None
+        alpha = next(alphas, None) if name.lower() in WITH_ALPHA else None
+        beta = next(betas, None) if name.lower() in WITH_BETA else None
         function = _function(name, alpha, beta)
         if limit:
             function = _clipped(function, limit)
