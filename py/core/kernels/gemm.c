@@ -94,8 +94,8 @@ static const char *check_gemm(const sl_args *a) {
     return NULL;
 }
 
-/* One row of A: four panels at a time, so that enough accumulators are in flight. */
-static void gemv(size_t n, size_t k, const float *a, const float *b, float *c, const epilogue *e) {
+void SL_NAME(sl_gemv)(size_t n, size_t k, const float *a, const float *b, float *c, bool fresh,
+                      const epilogue *e) {
     enum { PANELS = 4 };
     const size_t panel = k * NR;
     size_t j = 0;
@@ -105,7 +105,7 @@ static void gemv(size_t n, size_t k, const float *a, const float *b, float *c, c
         for (size_t q = 0; q < PANELS; q++) {
             SL_UNROLLED
             for (size_t v = 0; v < NV; v++)
-                acc[q][v] = vf_set(0);
+                acc[q][v] = fresh ? vf_set(0) : vf_load(c + j + q * NR + v * VF);
         }
         for (size_t p = 0; p < k; p++) {
             const vf x = vf_set(a[p]);
@@ -129,14 +129,14 @@ static void gemv(size_t n, size_t k, const float *a, const float *b, float *c, c
     }
     for (; j < n; j += NR, b += panel) {
         const epilogue here = sl_epilogue_at(e, 0, j, 0);
-        SL_NAME(sl_tile)(1, smaller(NR, n - j), k, a, 0, false, b, NR, c + j, 0, true, &here);
+        SL_NAME(sl_tile)(1, smaller(NR, n - j), k, a, 0, false, b, NR, c + j, 0, fresh, &here);
     }
 }
 
 static void gemm(size_t m, size_t n, size_t k, const float *a, size_t a_row, const float *b,
                  float *c, float *scratch, const epilogue *e) {
     if (m == 1) {
-        gemv(n, k, a, b, c, e);
+        SL_NAME(sl_gemv)(n, k, a, b, c, true, e);
         return;
     }
     /* k in blocks, so that a panel's block stays in the first cache while the rows pass; with a

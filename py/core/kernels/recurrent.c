@@ -155,11 +155,18 @@ static void gru_cell(const layer *l, const float *gates, float *h, const float *
     }
 }
 
+enum { FEW = 4 }; /* rows that do not keep a tile busy */
+
 /* C[rows, hidden] (+)= A[rows, hidden] R of one gate; rows of A a_row apart, of C c_row. */
 static void product(size_t rows, size_t hidden, const float *a, const float *r, float *c,
                     size_t c_row, bool fresh) {
     static const int64_t none[3] = {SL_ACT_NONE, 0, 0};
     const epilogue plain = sl_epilogue(NULL, 0, 0, NULL, none);
+    if (rows < FEW) {
+        for (size_t i = 0; i < rows; i++)
+            SL_NAME(sl_gemv)(hidden, hidden, a + i * hidden, r, c + i * c_row, fresh, &plain);
+        return;
+    }
     for (size_t top = 0; top < rows; top += MR) {
         const size_t m = smaller(MR, rows - top);
         for (size_t j = 0; j < hidden; j += NR)

@@ -72,6 +72,11 @@ void SL_NAME(sl_tile)(size_t m, size_t n, size_t k, const float *a, size_t a_row
                       const float *b, size_t b_row, float *c, size_t c_row, bool fresh,
                       const epilogue *done);
 
+/* C[n] (+)= A[k] B[k, n] of one row, B in panels for all n: four panels at a time, so that enough
+ * accumulators are in flight. Bit for bit what tiles give. */
+void SL_NAME(sl_gemv)(size_t n, size_t k, const float *a, const float *b, float *c, bool fresh,
+                      const epilogue *e);
+
 /* What a tile can't do in registers, over values that are stored: adds the residual, activates. */
 void SL_NAME(sl_finish)(size_t m, size_t n, float *c, size_t c_row, const epilogue *e);
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.compiler.lower.node import NoKernel, both, check
+from tests.compiler.lower.node import NoKernel, check
 
 pytestmark = pytest.mark.usefixtures("isa")
 generated = settings(
@@ -125,8 +125,17 @@ def test_pad(shape: tuple[int, ...], dtype: str, data: st.DataObject) -> None:
 def test_pad_of_some_axes() -> None:
     check("Pad", counted((2, 3, 4)), np.array([1, 2]), None, np.array([-1]), constant=(1, 3))
     check("Pad", counted((2, 3)), opset=10, pads=[0, 1, 2, 0], value=2.5)
-    with pytest.raises(NoKernel):
-        both("Pad", counted((2, 3)), np.array([0, 1, 0, 1]), constant=(1,), mode="reflect")
+
+
+@pytest.mark.parametrize("mode", ["reflect", "edge", "wrap"])
+@pytest.mark.parametrize("pads", [[0, 1, 0, 2], [1, 2, 1, 0], [0, 2, 0, 2]])
+def test_pad_by_the_inputs_own_elements(mode: str, pads: list[int]) -> None:
+    for dtype in ("float32", "int64", "bool", "float16"):
+        check("Pad", counted((2, 3), dtype), np.array(pads), constant=(1,), opset=19, mode=mode)
+    axes = np.array([-2])
+    check(
+        "Pad", counted((4, 3)), np.array([2, 3]), None, axes, constant=(1, 3), opset=19, mode=mode
+    )
 
 
 @pytest.mark.parametrize("op", ["Identity", "Flatten"])

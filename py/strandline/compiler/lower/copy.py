@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from strandline.compiler.lower.gather import gather
 from strandline.compiler.lower.layout import MAX_RANK, broadcast, code, contiguous, merge
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.onnx.graph import Node
-from strandline.onnx.types import DType
+from strandline.onnx.types import DType, int64
 from strandline.ops.rules import axis_of, ints
 from strandline.ops.shape import permutation, slice_range
 
@@ -192,13 +193,15 @@ def tile(node: Node, low: Lowering) -> bool:
 
 @lower("Pad")
 def pad(node: Node, low: Lowering) -> bool:
-    """Constant padding: the value everywhere, then the input's inside over it."""
+    """The value everywhere, then the input's inside over it; other modes repeat elements of the input."""
     x, y = low.type(node.inputs[0]), low.type(node.outputs[0])
     rank = len(x.shape)
     pads = _integers(node, low, 1, "pads")
     axes = _integers(node, low, 3, "axes")
-    if low.attrs["mode"] != "constant" or pads is None or axes is None or not _walkable(rank):
+    if pads is None or axes is None or not _walkable(rank):
         return False
+    if low.attrs["mode"] != "constant":
+        return _mirrored(node, low, pads, [axis_of(a, rank) for a in axes] or list(range(rank)))
     value = low.attrs.get("value", 0.0)
     if len(node.inputs) > 2 and node.inputs[2]:
         constant = low.value(node.inputs[2])
@@ -220,6 +223,34 @@ def pad(node: Node, low: Lowering) -> bool:
     to = sum(max(b, 0) * s for b, s in zip(begins, steps, strict=True))
     copy(low, node.inputs[0], node.outputs[0], inside, strides, steps, start, to)
     return True
+
+
+def _mirrored(node: Node, low: Lowering, pads: Sequence[int], axes: Sequence[int]) -> bool:
+    """Padding by elements of the input itself: axis after axis, each a gather of known indices."""
+    x, mode = low.type(node.inputs[0]), low.attrs["mode"]
+    shape, source = list(x.shape), node.inputs[0]
+    moves = [(axis, pads[i], pads[len(axes) + i]) for i, axis in enumerate(axes)]
+    moves = [move for move in moves if move[1:] != (0, 0)]
+    if not moves or not x.size:
+        return False
+    for i, (axis, begin, end) in enumerate(moves):
+        picks = [_source(mode, at, shape[axis]) for at in range(-begin, shape[axis] + end)]
+        shape[axis] = len(picks)
+        last = i == len(moves) - 1
+        target = node.outputs[0] if last else low.temp(x.dtype, shape)
+        gather(low, source, low.constant(int64, (len(picks),), picks), target, axis)
+        source = target
+    return True
+
+
+def _source(mode: str, at: int, size: int) -> int:
+    """Which of `size` elements stands at a place before, among or after them."""
+    if mode == "edge":
+        return min(max(at, 0), size - 1)
+    if mode == "wrap" or size == 1:
+        return at % size
+    around = at % (2 * size - 2)
+    return min(around, 2 * size - 2 - around)
 
 
 @lower("ConstantOfShape")
