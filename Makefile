@@ -8,7 +8,7 @@ export ORT_DISABLE_TELEMETRY := 1
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: diagnosis help environment setup native assets wasm demo test test-all sanitize lint format bench wheel lock clean
+.PHONY: diagnosis help environment setup native assets wasm demo test test-all sanitize lint format bench calibrate wheel lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ bench: native assets ## native, WASM and their peers, interleaved; BENCH_ARGS ar
 
 diagnosis: native ## measure diagnosis and watching, report the real series: docs/diagnosis.md, drift.md, examples/
 	@$(VENV)/python build/diagnosis.py
+
+calibrate: native ## false alarms of every drift test, beside other libraries: docs/calibration.md
+	@$(VENV)/python build/calibrate.py $(CALIBRATE_ARGS)
 
 wheel: environment assets ## the release wheel, in dist/, installed and tried in a fresh environment
 	@$(VENV)/python build/release.py

@@ -7,9 +7,11 @@ for the truth would fail here.
 
 from __future__ import annotations
 
+import calibration_cases as suite
+import calibration_page as page
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, ks_2samp
 
 from strandline.drift import METHODS, Reference
 from strandline.drift.stats import missing
@@ -50,8 +52,6 @@ def check(counts):
 def test_numeric(shape, sizes):
     rng = np.random.default_rng(11)
     names = [name for name, method in METHODS.items() if "numeric" in method.kinds]
-    if shape == "half zero":
-        names.remove("t_test")  # a few hundred values with such a tail have no mean near normal
     check(alarms(names, "numeric", lambda k: NUMBERS[shape](rng, k), *sizes))
 
 
@@ -92,3 +92,54 @@ def test_the_alarms_are_not_bought_with_blindness():
         for name, method in numeric.items():
             seen[name] += method(feature, current).p_value <= ALPHA
     assert min(seen.values()) >= 45
+
+
+FEW = [
+    ("numeric", "normal", 1_000_000, 1_000_000),
+    ("numeric", "normal", 100_000, 1000),
+    ("numeric", "13 values", 100_000, 100_000),
+    ("categorical", "50 uneven", 1_000_000, 1_000_000),
+    ("categorical", "3 even", 1000, 1_000_000),
+    ("missing", "1 %", 1000, 100_000),
+    ("sessions", "numeric, 100 sessions of 10 rows, 20% between", 5000, 1000),
+]
+
+
+@pytest.mark.parametrize("cell", FEW, ids=str)
+def test_a_part_of_the_suite(cell):
+    one = suite.Cell(*cell, cases=40, seed=3)
+    assert page.over([{**vars(one), "alarms": suite.run(one)}]) == []
+
+
+def test_the_suite_has_every_statistic():
+    for kind in ("numeric", "categorical"):
+        listed = {*page.COLUMNS[kind], *page.SHARED}
+        assert listed == {n for n, m in METHODS.items() if kind in m.kinds}
+
+
+def test_counts_drawn_at_once_are_those_of_rows(monkeypatch):
+    values = []
+    for limit in (suite.MOST_ROWS_DRAWN, 100):
+        monkeypatch.setattr(suite, "MOST_ROWS_DRAWN", limit)
+        rng = np.random.default_rng(21)
+        drawn = [suite.numeric(rng, "normal", 2000, 1500) for _ in range(150)]
+        values.append(
+            [
+                [METHODS[name](*pair).value for pair in drawn]
+                for name in ("ks", "mannw", "t_test", "psi")
+            ]
+        )
+    for rows, counts in zip(*values, strict=True):
+        assert ks_2samp(rows, counts).pvalue > 1e-3
+
+
+def test_the_page_says_what_alarms_too_often(tmp_path):
+    cell = suite.Cell("missing", "30 %", 1000, 1000, cases=100)
+    ours = [{**vars(cell), "alarms": {"missing": 30}}]
+    power = [{"shift": s, "alarms": suite.power(s, 2, 0)} for s in (0.0, 1.0)]
+    found = {"cases": 100, "seconds": 60, "ours": ours, "power": power, "peers": {"cells": []}}
+    assert page.write(found, tmp_path) == ["missing in 30.0 % of 30 %, 1000 and 1000 rows"]
+    text = (tmp_path / "calibration.md").read_text()
+    assert "| 1,000 / 1,000 | 30.0 **△** |" in text
+    assert "**Too many alarms:** missing in 30.0 %" in text
+    assert (tmp_path / "img/calibration.svg").read_text().startswith("<svg")

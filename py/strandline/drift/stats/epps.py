@@ -37,7 +37,7 @@ def es(feature: NumericFeature, current: NumericTally) -> Statistic:
     covariance of all rows together, as Hotelling's. References: Epps & Singleton (1986).
     """
     n, m = feature.tally.n, current.n
-    spans = _spans(feature)
+    spans = holding(feature, TEST_ROWS)
     rows = transforms(feature, spans)
     reference, seen = (
         [sum(tally.counts[first:last]) for first, last in spans]
@@ -86,14 +86,16 @@ def _p_value(
     return beta_i(freedom / 2, rank / 2, 1 - explained)
 
 
-def _spans(feature: NumericFeature) -> list[tuple[int, int]]:
-    """Ranges [first, last) of bins that hold `TEST_ROWS` of the reference; the last ones join others."""
+def holding(feature: NumericFeature, least: int) -> list[tuple[int, int]]:
+    """Ranges [first, last) of bins that hold so many rows of the reference; the last ones join
+    others.
+    """
     reference = feature.tally.counts
     spans: list[tuple[int, int]] = []
     start = held = 0
     for i, r in enumerate(reference):
         held += r
-        if held >= TEST_ROWS:
+        if held >= least:
             spans.append((start, i + 1))
             start, held = i + 1, 0
     if start < len(reference):
