@@ -70,6 +70,7 @@ def write(found: dict[str, Any], docs: Path) -> list[str]:
 def _page(found: dict[str, Any], failing: list[str]) -> str:
     cases = found["cases"]
     low, high = (100 * x / cases for x in band(cases))
+    theirs = max((c["cases"] for c in found["peers"]["cells"]), default=0)
     tests = sum(len(c["alarms"]) for c in found["ours"] if c["family"] != "sessions")
     verdict = (
         "**No test of ours alarms more often than its band allows, in any cell.**"
@@ -79,9 +80,10 @@ def _page(found: dict[str, Any], failing: list[str]) -> str:
     parts = [
         f"""# Calibration: how often the tests alarm when nothing has drifted
 
-Made by `make calibrate` ({found["seconds"] / 60:.0f} minutes, {cases} drift-free cases in each cell, seeds
-fixed). In every case reference and current are drawn anew from one distribution and the reference is frozen
-anew, bins, vocabulary and all; the figures are the percentage of cases with p ≤ 0.05.
+Made by `make calibrate CALIBRATE_ARGS="--cases {cases} --peer-cases {theirs}"` ({found["seconds"] / 60:.0f} minutes;
+{cases} drift-free cases in each cell, a third as many with sessions; seeds fixed). In every case reference and
+current are drawn anew from one distribution and the reference is frozen anew, bins, vocabulary and all; the figures
+are the percentage of cases with p ≤ 0.05.
 
 {verdict}
 
