@@ -27,7 +27,7 @@ SIZES: Sequence[tuple[int, int, int]] = (
 )
 """Rows, columns and depth: squares, then ResNet-50's layers by 1x1 and MiniLM's feed-forward layer."""
 
-ROUNDS = 100_000
+ROUNDS = 1_000_000
 """Of the loop, per call."""
 SUMS = 12
 """Vectors that the loop multiplies and adds to in a round (fma_peak_f32)."""

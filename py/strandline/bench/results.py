@@ -265,7 +265,7 @@ def _product_lines(result: Mapping[str, Any]) -> list[str]:
     names = {**RUNNERS, "numpy": "NumPy in Pyodide"}
     runners = [r for r in names if any(r in p["flops"] for p in products)]
     lines = [
-        PRODUCTS,
+        PRODUCTS + (f" `{result['command']}`" if "command" in result else ""),
         "",
         "| rows × columns × depth | " + " | ".join(names[r] for r in runners) + " |",
         "|---|" + "---:|" * len(runners),
