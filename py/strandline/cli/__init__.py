@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from strandline import __version__
-from strandline.cli import diagnosing, packing, watching
+from strandline.cli import diagnosing, optimizing, packing, watching
 from strandline.cli.arguments import Command, fail
 
 AddArguments = Callable[[argparse.ArgumentParser], None]
@@ -71,6 +71,13 @@ _COMMANDS: tuple[tuple[str, Command, AddArguments, str, str], ...] = (
         packing.pack_arguments,
         "make a static site of a model and its reference",
         packing.PACK_EXAMPLES,
+    ),
+    (
+        "optimize",
+        optimizing.optimize,
+        optimizing.optimize_arguments,
+        "write a smaller model, and say what it gains and loses",
+        optimizing.OPTIMIZE_EXAMPLES,
     ),
     (
         "score",

@@ -1,0 +1,138 @@
+"""Static quantization: tensors between products carry 8-bit integers of ranges found beforehand (QDQ form)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from strandline.bundle.optimize.weights import channel_axis, quantized_weights, weight_of
+from strandline.compiler.evaluate import constant_of_array
+from strandline.compiler.passes import remove_dead
+from strandline.compiler.passes.rewrite import Uses
+from strandline.onnx.graph import Constant, Graph, Node
+from strandline.onnx.types import float32
+
+Ranges = Mapping[str, tuple[float, float]]
+
+_CLAMPS = ("Relu", "Clip")
+"""Activations that the integers' own bounds stand for, or that integer kernels take along."""
+
+
+def observed(graph: Graph) -> list[str]:
+    """The tensors whose ranges `quantize_static` asks for: what its products take and give."""
+    uses = Uses(graph)
+    names: dict[str, None] = {}
+    for node in graph.nodes:
+        if weight_of(node, graph) is not None:
+            names[node.inputs[0]] = None
+            names[_end(node, graph, uses)] = None
+    return [name for name in names if name not in graph.constants]
+
+
+def _end(node: Node, graph: Graph, uses: Uses) -> str:
+    """The value after a product, its constant bias and a clamp, if nobody else uses what is between."""
+    name = node.outputs[0]
+    for kinds in (("Add",), _CLAMPS):
+        users = uses.users.get(name, ())
+        if uses.count[name] != 1 or len(users) != 1 or users[0].domain or users[0].op not in kinds:
+            continue
+        rest = [n for n in users[0].inputs if n != name]
+        constant = all(n in graph.constants or not n for n in rest)
+        if constant and (node.op == "MatMul" or users[0].op in _CLAMPS):
+            name = users[0].outputs[0]
+    return name
+
+
+def quantize_static(graph: Graph, ranges: Ranges) -> tuple[Graph, int]:
+    """QuantizeLinear and DequantizeLinear around every Conv, MatMul and Gemm by weights.
+
+    Tensors are uint8 with one scale and zero point; weights int8 with a scale for each output channel;
+    biases of Conv and Gemm int32. The graph's outputs stay float32. The graph and how many products
+    were changed.
+    """
+    work = _Static(graph, ranges)
+    return work.graph(), work.changed
+
+
+class _Static:
+    def __init__(self, graph: Graph, ranges: Ranges) -> None:
+        self.before = graph
+        self.ranges = ranges
+        self.constants: dict[str, Constant] = dict(graph.constants)
+        self.weights: set[str] = set()
+        self.changed = 0
+
+    def graph(self) -> Graph:
+        uses = Uses(self.before)
+        results = {info.name for info in self.before.outputs}
+        products = {id(n) for n in self.before.nodes if weight_of(n, self.before) is not None}
+        taken = {n.inputs[0] for n in self.before.nodes if id(n) in products}
+        given = {
+            _end(n, self.before, uses) for n in self.before.nodes if id(n) in products
+        } - results
+        nodes: list[Node] = []
+        for info in self.before.inputs:
+            if info.name in taken:
+                nodes += self.pair(info.name)
+        for node in self.before.nodes:
+            inputs = tuple(f"{n}/quantized" if n in given else n for n in node.inputs)
+            if id(node) in products and node.inputs[0] in self.ranges:
+                before, node_ = self.product(node)
+                nodes += [*before, node_]
+            else:
+                nodes.append(replace(node, inputs=inputs))
+            for name in node.outputs:
+                if name in taken or name in given:
+                    nodes += self.pair(name)
+        whole = replace(self.before, nodes=tuple(nodes), constants=self.constants)
+        return remove_dead(whole)
+
+    def enter(self, name: str, array: Any) -> str:
+        self.constants[name] = constant_of_array(np.asarray(array))
+        return name
+
+    def parameters(self, name: str) -> tuple[Any, Any]:
+        """(scale, zero point) by which uint8 covers the range, 0 being one of its numbers."""
+        low, high = self.ranges[name]
+        low, high = min(low, 0.0), max(high, 0.0)
+        scale = np.float32((high - low) / 255) or np.float32(1)
+        return scale, np.uint8(np.clip(np.rint(-low / scale), 0, 255))
+
+    def pair(self, name: str) -> list[Node]:
+        if name not in self.ranges:
+            return []
+        scale, zero = self.parameters(name)
+        by = (self.enter(f"{name}/scale", scale), self.enter(f"{name}/zero", zero))
+        return [
+            Node("QuantizeLinear", (name, *by), (f"{name}/bytes",)),
+            Node("DequantizeLinear", (f"{name}/bytes", *by), (f"{name}/quantized",)),
+        ]
+
+    def product(self, node: Node) -> tuple[list[Node], Node]:
+        """The node between quantized tensors, and what reads its weights and bias."""
+        x, w, *rest = node.inputs
+        axis = channel_axis(node)
+        whole, scales = quantized_weights(self.before.constants[w].array(), axis)
+        before: list[Node] = []
+        if w not in self.weights:
+            self.weights.add(w)
+            names = (
+                self.enter(f"{w}/int8", whole),
+                self.enter(f"{w}/scale", scales),
+                self.enter(f"{w}/zero", np.zeros(scales.shape, np.int8)),
+            )
+            before.append(Node("DequantizeLinear", names, (f"{w}/quantized",), {"axis": axis}))
+        bias = self.before.constants.get(rest[0]) if rest and rest[0] else None
+        if bias is not None and bias.dtype is float32 and bias.shape == scales.shape:
+            steps = scales * self.parameters(x)[0]
+            units = np.clip(np.rint(bias.array() / steps), -(2**30), 2**30).astype(np.int32)
+            name = f"{node.outputs[0]}/bias"
+            by = (self.enter(f"{name}/int32", units), self.enter(f"{name}/scale", steps))
+            zero = self.enter(f"{name}/zero", np.zeros(steps.shape, np.int32))
+            before.append(Node("DequantizeLinear", (*by, zero), (name,), {"axis": 0}))
+            rest = [name]
+        self.changed += 1
+        return before, replace(node, inputs=(f"{x}/quantized", f"{w}/quantized", *rest))
