@@ -68,14 +68,18 @@ def clipped(counts: Any, low: float, high: float) -> tuple[float, float]:
 
 def least_loss(counts: Any, low: float, high: float) -> tuple[float, float]:
     """Clipped to ±t for the t whose quantized magnitudes differ least from the true ones
-    (Kullback–Leibler divergence over histograms of 128 levels)."""
-    levels = 128
+    (Kullback–Leibler divergence over histograms of as many levels as 8 bits leave one sign).
+
+    Zeros, which are exact at any scale and all that many activations have, count as their neighbours do.
+    """
+    levels = 256 if low >= 0 or high <= 0 else 128
     top = max(abs(low), abs(high))
     if top == 0:
         return low, high
     centres = np.linspace(low, high, len(counts) + 1)
     centres = np.abs((centres[1:] + centres[:-1]) / 2)
     magnitude, _ = np.histogram(centres, BINS, (0, top), weights=counts)
+    magnitude[0] = min(magnitude[0], magnitude[1])
     best, chosen = np.inf, top
     for kept in range(levels, BINS + 1, levels // 4):
         true = magnitude[:kept].astype(np.float64)
