@@ -2,12 +2,13 @@
  *
  * B is packed once (pack_b_i8) into panels of NR columns whose elements lie in groups along k, and
  * A row by row into words that hold one group each; a step multiplies a word of A with the groups
- * of a panel's columns. Three ways to do so, chosen when the program starts (`way`):
+ * of a panel's columns. Two ways to do so:
  *
  *   PAIRS    groups of two 16-bit integers: pmaddwd, i32x4.dot_i16x8, or NEON's widening products
- *   QUADS    groups of four, u8 by i8: AVX-512 VNNI's vpdpbusd
- *   RELAXED  groups of four, i8 by 7 bits: WASM's relaxed dot product. B's eighth bit has panels of
- *            its own, summed first and shifted, so that every engine gives the same sums
+ *   QUADS    groups of four, u8 by i8: AVX-512 VNNI's vpdpbusd, where the processor has it
+ *
+ * WASM's relaxed dot product is left alone: with B's eighth bit apart it would be exact by the
+ * standard, but V8 11 gives wrong sums, and without AVX-VNNI it takes longer than pairs.
  *
  * Whatever way, A and B are stored as they are or moved by 128, and zero points are taken off at
  * the end by means of the sums of A's rows and B's columns. */
@@ -16,7 +17,7 @@
 
 #include <math.h>
 
-enum { PAIRS, QUADS, RELAXED };
+enum { PAIRS, QUADS };
 enum { BLOCK_ROWS = 48 }; /* rows of A that are packed at a time: a multiple of every MR */
 
 #if defined(__AVX512F__) && defined(__x86_64__)
@@ -26,17 +27,6 @@ enum { BLOCK_ROWS = 48 }; /* rows of A that are packed at a time: a multiple of 
 static int way(void) {
 #if defined(VNNI)
     return __builtin_cpu_supports("avx512vnni") ? QUADS : PAIRS;
-#elif defined(__wasm_relaxed_simd__)
-    /* Where the product of signed by 7-bit bytes is made of pmaddubsw and pmaddwd, pairs are
-     * faster; that instruction is known by its saturation. */
-    static int known = -1;
-    if (known < 0) {
-        volatile int8_t high = 127, all = -1;
-        const v128_t sums = wasm_i32x4_relaxed_dot_i8x16_i7x16_add(
-            wasm_i8x16_splat(high), wasm_i8x16_splat(all), wasm_i32x4_splat(0));
-        known = wasm_i32x4_extract_lane(sums, 0) == 2 * 32767 ? PAIRS : RELAXED;
-    }
-    return known;
 #else
     return PAIRS;
 #endif
@@ -51,13 +41,11 @@ typedef struct {
 
 static form form_of_a(int how, bool is_signed) {
     if (how == QUADS) return (form){is_signed ? 0x80 : 0, is_signed ? 128 : 0, false};
-    if (how == RELAXED) return (form){is_signed ? 0 : 0x80, is_signed ? 0 : -128, true};
     return (form){0, 0, is_signed};
 }
 
 static form form_of_b(int how, bool is_signed) {
     if (how == QUADS) return (form){is_signed ? 0 : 0x80, is_signed ? 0 : -128, true};
-    if (how == RELAXED) return (form){is_signed ? 0x80 : 0, is_signed ? 128 : 0, false};
     return (form){0, 0, is_signed};
 }
 
@@ -102,8 +90,6 @@ static const char *check_pack(const sl_args *a) {
 static void pack_panel(int how, form f, const uint8_t *b, size_t row, size_t column, size_t k,
                        size_t width, int32_t *sums, uint8_t *to) {
     const size_t group = how == PAIRS ? 2 : 4, groups = groups_of(how, k);
-    uint8_t *high = to; /* RELAXED: the eighth bits come first */
-    if (how == RELAXED) to += groups * NR * 4;
     for (size_t j = 0; j < NR; j++) {
         uint32_t sum = 0;
         for (size_t p = 0; p < groups * group; p++) {
@@ -114,11 +100,8 @@ static void pack_panel(int how, form f, const uint8_t *b, size_t row, size_t col
             if (how == PAIRS) {
                 const int16_t wide = (int16_t)v;
                 memcpy(to + 2 * place, &wide, 2);
-            } else if (how == QUADS) {
-                to[place] = (uint8_t)v;
             } else {
-                to[place] = (uint8_t)(v & 0x7f);
-                high[place] = (uint8_t)(v >> 7);
+                to[place] = (uint8_t)v;
             }
         }
         sums[j] = (int32_t)sum;
@@ -131,7 +114,7 @@ static const char *run_pack(const sl_call *call) {
     const size_t size = (size_t)packed_bytes(call->p[0], call->p[1]);
     const int how = way();
     const form f = form_of_b(how, call->p[6] != 0);
-    const size_t panel = (size_t)groups_of(how, k) * NR * (how == RELAXED ? 8 : 4);
+    const size_t panel = (size_t)groups_of(how, k) * NR * 4;
     for (size_t i = 0; i < batch; i++) {
         const uint8_t *b = (const uint8_t *)call->in[0] + i * (size_t)call->p[5];
         int32_t *sums = (int32_t *)((uint8_t *)call->out[0] + i * size);
@@ -205,35 +188,6 @@ SL_INLINE VNNI void sum_quads(const size_t rows, size_t groups, const int32_t *a
 }
 #endif
 
-#if defined(__wasm_relaxed_simd__)
-SL_INLINE void sum_relaxed(const size_t rows, size_t groups, const int32_t *a, size_t a_row,
-                           const int32_t *b, vi sums[MR][NV]) {
-    for (int low = 0; low < 2; low++) {
-        for (size_t g = 0; g < groups; g++, b += NR) {
-            vi column[NV];
-            SL_UNROLLED
-            for (size_t v = 0; v < NV; v++)
-                column[v] = *(const words *)(b + v * VF);
-            SL_UNROLLED
-            for (size_t i = 0; i < rows; i++) {
-                const vi x = splat(a[i * a_row + g]);
-                SL_UNROLLED
-                for (size_t v = 0; v < NV; v++)
-                    sums[i][v] = (vi)wasm_i32x4_relaxed_dot_i8x16_i7x16_add(
-                        (v128_t)x, (v128_t)column[v], (v128_t)sums[i][v]);
-            }
-        }
-        if (low) continue;
-        SL_UNROLLED
-        for (size_t i = 0; i < rows; i++) {
-            SL_UNROLLED
-            for (size_t v = 0; v < NV; v++)
-                sums[i][v] <<= 7;
-        }
-    }
-}
-#endif
-
 #define TILE(name, attribute, rows, sum)                                                           \
     static __attribute__((noinline)) attribute void name(                                          \
         size_t groups, const int32_t *a, size_t a_row, const int32_t *b, int32_t *c) {             \
@@ -261,12 +215,6 @@ TILE(quads_1, VNNI, 1, sum_quads)
 TILE(quads_half, VNNI, MR / 2, sum_quads)
 TILE(quads_all, VNNI, MR, sum_quads)
 #endif
-#if defined(__wasm_relaxed_simd__)
-TILE(relaxed_1, , 1, sum_relaxed)
-TILE(relaxed_half, , MR / 2, sum_relaxed)
-TILE(relaxed_all, , MR, sum_relaxed)
-#endif
-
 /* c[rows, NR] = the raw sums of products of `rows` <= MR rows of packed A (more may be read and
  * written, up to MR). */
 static void tile(int how, size_t rows, size_t groups, const int32_t *a, const int32_t *b,
@@ -278,12 +226,6 @@ static void tile(int how, size_t rows, size_t groups, const int32_t *a, const in
 #if defined(VNNI)
     if (how == QUADS) {
         CHOOSE(quads);
-        return;
-    }
-#endif
-#if defined(__wasm_relaxed_simd__)
-    if (how == RELAXED) {
-        CHOOSE(relaxed);
         return;
     }
 #endif
@@ -419,7 +361,7 @@ static void product(const finish *f, size_t rows, const int32_t *a, const int32_
                 finish_row(f, &here, sums + i * NR, row_sums[top + i], width,
                            c + ((top + i) * c_row + left * c_column) * size, c_column);
         }
-        b += groups * NR * (f->how == RELAXED ? 2 : 1);
+        b += groups * NR;
     }
 }
 
