@@ -103,3 +103,35 @@ def everything() -> Snapshot:
         about={"title": HOSTILE[1]},
     )
     return report.run(labelled(2, 1.0), labelled(1, 0.0), data_definition=DEFINITION)
+
+
+def segmented(features: int = 4, values: int = 6, columns: int = 2) -> Snapshot:
+    """Rows that drifted in one segment only, segments with hostile names, and counters."""
+    rng = np.random.default_rng(5)
+    n = 4000
+    names = [*HOSTILE[:3], *(f"value {i}" for i in range(values))][:values]
+
+    def rows(shift: float) -> dict[str, object]:
+        split = rng.integers(0, values, (columns, n))
+        table: dict[str, object] = {
+            f"number {i}" if i else NASTY: rng.normal(size=n) for i in range(features)
+        }
+        table["number 1"] = rng.normal(size=n) + shift * (split[0] == 0)
+        table |= {
+            f"split {i}" if i else HOSTILE[2]: [names[k] for k in split[i]] for i in range(columns)
+        }
+        return table
+
+    before = rows(0)
+    splits = list(before)[-columns:]
+    reference = Reference.from_columns(
+        before,
+        segments=splits,
+        max_segments=values,
+        counters=["conversions", HOSTILE[0]],
+        features=list(before)[:-columns],
+        bins=10,
+    )
+    profile = Profile.from_rows(rows(1.5), reference)
+    profile.count("conversions", 1234)
+    return Report([DataDriftPreset()], about={"title": "Segments"}).run(profile)

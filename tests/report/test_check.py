@@ -77,6 +77,28 @@ def test_options(tables):
     assert (speed["kind"], [s["method"] for s in speed["statistics"]]) == ("categorical", ["psi"])
 
 
+def test_drift_of_one_segment_alone_is_drift():
+    rng = np.random.default_rng(3)
+
+    def rows(shift):
+        region = rng.choice(["north", "south"], 20_000)
+        speed = rng.normal(size=20_000) + shift * (region == "north")
+        return {"speed": speed, "region": region}
+
+    before, after = rows(0), rows(0.2)
+    without = check(before, after, columns=["speed"], methods=["ks"])
+    assert (without.exit_code, without.drifted_segments) == (0, ())
+    assert "segments" not in without.document
+    found = check(before, after, columns=["speed"], methods=["ks"], segments=["region"])
+    assert (found.drifted, found.drifted_segments) == ((), (("region", "north"),))
+    assert found.exit_code == 1
+    wire.check(found.document, wire.RESULT)
+    steady = check(before, rows(0), columns=["speed"], methods=["ks"], segments=["region"])
+    assert (steady.exit_code, steady.drifted_segments) == (0, ())
+    with pytest.raises(InputError, match="no column 'area'"):
+        check(before, after, segments=["area"])
+
+
 def test_errors_say_what_to_do(tables, tmp_path):
     before, same, _ = tables
     other = tmp_path / "other.csv"

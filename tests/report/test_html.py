@@ -12,7 +12,7 @@ import pytest
 from strandline.drift import METHODS, Profile, Reference
 from strandline.report import DataDriftPreset, DataSummaryPreset, Report, words
 
-from .examples import HOSTILE, NASTY, everything, example
+from .examples import HOSTILE, NASTY, everything, example, segmented
 
 VOID = {"meta", "input", "br", "link", "path", "use"}
 
@@ -93,7 +93,7 @@ def test_many_features_stay_below_half_a_megabyte():
 
 def unpacked(page):
     """The ids of what comes packed."""
-    (data,) = re.findall(r'id="packed">([^<]*)<', page)
+    (data,) = re.findall(r'class="packed">([^<]*)<', page)
     return set(Outline(zlib.decompress(base64.b64decode(data), wbits=-15).decode()).ids)
 
 
@@ -142,3 +142,28 @@ def test_hostile_names_and_values_stay_text():
     text = " ".join(Outline(everything().html()).text)
     for name in HOSTILE[:4]:
         assert name in text
+
+
+def test_each_segment_tells_what_drifted_in_it():
+    found = segmented()
+    outline = Outline(found.html())
+    assert outline.scripts == 1
+    assert len(set(outline.ids)) == len(outline.ids)
+    text = " ".join(outline.text)
+    for name in (*HOSTILE[:3], "all others", "conversions", "1,234"):
+        assert name in text
+    parts = found.document["segments"]
+    drifted = sum(one["drifted"] > 0 for one in parts)
+    assert 0 < drifted < len(parts)
+    assert f"drift in {drifted} of {len(parts)} segments" in text
+
+
+def test_many_segments_stay_below_half_a_megabyte():
+    found = segmented(40, 31, 2)
+    page = found.html()
+    assert len(page.encode()) <= 500_000
+    data = re.findall(r'class="packed">([^<]*)<', page)[-1]
+    rows = zlib.decompress(base64.b64decode(data), -zlib.MAX_WBITS).decode()
+    column = found.document["segments"][-1]["column"]
+    parts = [one for one in found.document["segments"] if one["column"] == column]
+    assert rows.count("<tr") == sum(len(one["features"]) for one in parts)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from .examples import HOSTILE, NASTY, everything, example
+from .examples import HOSTILE, NASTY, everything, example, segmented
 
 pytestmark = pytest.mark.browser
 
@@ -164,9 +164,37 @@ def test_fits_and_is_accessible(all_of_it, width, scheme):
     all_of_it.emulate_media(color_scheme=scheme)
     all_of_it.get_by_role("button", name="Open all").click()
     all_of_it.get_by_role("group", name="Status").get_by_role("button", name="All").click()
-    assert all_of_it.evaluate("document.documentElement.scrollWidth") <= width
-    all_of_it.evaluate(AXE.read_text("utf-8"))
-    found = all_of_it.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    assert_fits_and_is_accessible(all_of_it, width)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1200, "light")])
+def test_segments_are_sifted_by_name_and_verdict(browser, tmp_path, width, scheme):
+    segmented().save_html(tmp_path / "segments.html")
+    opened = Opened(browser, tmp_path / "segments.html")
+    page = opened.page
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=scheme)
+    first = page.locator(".segments").first
+    expect(first.locator("details[open]")).to_have_count(0)
+    first.get_by_role("button", name="Drift").click()
+    expect(first.locator("tbody tr:visible")).to_have_count(1)
+    expect(first.locator("details:visible b")).to_have_text([HOSTILE[0]])
+    first.get_by_label("Find").fill("number 2")
+    expect(first.locator(".none")).to_be_visible()
+    first.get_by_role("button", name="All").click()
+    expect(first.locator("tbody tr:visible th")).to_have_text(["number 2"] * 7)
+    first.get_by_label("Find").fill("value 1")
+    expect(first.locator("tbody tr:visible")).to_have_count(4)
+    assert_fits_and_is_accessible(page, width)
+    assert page.evaluate("window.hacked") is None
+    page.close()
+    assert opened.noted == [opened.path.as_uri()]
+
+
+def assert_fits_and_is_accessible(page, width):
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate(AXE.read_text("utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     problems = [
         (one["id"], node["target"], node["failureSummary"])
         for one in found["violations"]
@@ -178,11 +206,20 @@ def test_fits_and_is_accessible(all_of_it, width, scheme):
 def test_packed_details_unfold(browser, tmp_path):
     example(extra=150).save_html(tmp_path / "large.html")
     opened = Opened(browser, tmp_path / "large.html")
-    expect(opened.page.locator("#packed")).to_have_count(0)
+    expect(opened.page.locator(".packed")).to_have_count(0)
     last = opened.page.locator(".unfold").nth(-5)
     last.click()
     expect(opened.page.locator(".details:visible")).to_contain_text("Kolmogorov-Smirnov")
     expect(opened.page.locator(".details:visible .large")).to_have_count(1)
+    opened.page.close()
+    assert opened.noted == [opened.path.as_uri()]
+
+
+def test_packed_segments_are_put_in_their_places(browser, tmp_path):
+    segmented(40, 31, 2).save_html(tmp_path / "segments.html")
+    opened = Opened(browser, tmp_path / "segments.html")
+    expect(opened.page.locator(".packed")).to_have_count(0)
+    expect(opened.page.locator(".segments").last.locator("tbody tr")).to_have_count(32 * 40)
     opened.page.close()
     assert opened.noted == [opened.path.as_uri()]
 

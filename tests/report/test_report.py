@@ -308,7 +308,14 @@ def test_segments_and_counters_are_shown():
     assert found.document["counters"] == {"bookings": 1234}
     assert {one["value"] for one in found.document["segments"]} >= {"WN", "DL", "AA"}
     page = found.html()
-    assert "airline = WN" in page
+    assert "Segments by airline" in page and "<b>WN</b>" in page
+    two = Report([DataDriftPreset()]).run(profile, Profile.from_rows(BEFORE, reference))
+    assert two.document["segments"] == found.document["segments"]
+    assert two.document["counters"] == {"bookings": 1234}
+    one = Report([ValueDrift("distance")]).run(profile)
+    assert {tuple(f["name"] for f in s["features"]) for s in one.document["segments"]} == {
+        ("distance",)
+    }
     assert "1,234" in page
 
 

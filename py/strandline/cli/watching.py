@@ -86,6 +86,7 @@ strandline report --load report.json -o report.html"""
 CHECK_EXAMPLES = """\
 strandline check reference.csv current.csv
 strandline check train.parquet today.parquet --columns age,income -o report.html
+strandline check train.csv today.csv --segment region -o report.html
 strandline check train.csv today.csv --preset drift --preset summary --test -o report.html
 strandline check train.csv today.csv --preset classification --target late --probability score
 strandline check train.csv today.csv || echo "something drifted\""""
@@ -179,6 +180,13 @@ def check_arguments(p: argparse.ArgumentParser) -> None:
         choices=[*METHODS, *ALIASES],
         help="statistic; repeat for more, the first that fits decides",
     )
+    p.add_argument(
+        "--segment",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="compare its commonest ten values each on their own as well; may be repeated",
+    )
     _report_contents(p, tuple(PRESETS))
     p.add_argument("--target", metavar="NAME", help="the column of true labels or values")
     p.add_argument("--prediction", metavar="NAME", help="the column of predictions")
@@ -221,6 +229,7 @@ def _definition(a: argparse.Namespace) -> DataDefinition:
     kinds = DataDefinition(
         numerical_columns=[name for name in a.numeric if not wanted or name in wanted],
         categorical_columns=[name for name in a.categorical if not wanted or name in wanted],
+        segments=tuple(dict.fromkeys(a.segment)),
     )
     if a.target is None:
         if a.prediction or a.probability or a.positive:
@@ -293,6 +302,10 @@ def _show(found: Snapshot, files: Sequence[Path]) -> int:
         tests = [*feature["statistics"], *filter(None, [feature["missing"]])]
         numbers = "  ".join(f"{s['method']} {words.value(s['value'])}" for s in tests)
         print(f"  {feature['name']:<{width}}{feature['verdict']:<18}{numbers}")
+    for segment in document.get("segments", ()):
+        drifted_there = [f["name"] for f in segment["features"] if f["verdict"] == "drift"]
+        if drifted_there:
+            print(f"  in {words.segment(segment)}: {', '.join(drifted_there)}")
     for metric in quality:
         print(f"  {metric['title']:<{width}}{words.measure(metric['current'])}")
     for test in found.tests:

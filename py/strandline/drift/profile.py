@@ -253,6 +253,20 @@ class Profile:
             self._ledger.add(other.quality)
         return self
 
+    def over(self, reference: Reference) -> Profile:
+        """What was counted of the features, segments and counters that another reference has too,
+        whose bins must be the same; without labels.
+        """
+        found = Profile(reference)
+        parts = {part for one in reference.segmentations for part in one.segments}
+        found._counted = {
+            (part, name): tally
+            for (part, name), tally in self._tallies.items()
+            if name in reference and (part is None or part in parts)
+        }
+        found._counters = {n: by for n, by in self._counters.items() if n in reference.counters}
+        return found
+
     @staticmethod
     def merge(profiles: Iterable[Profile], reference: Reference) -> Profile:
         """The sum of profiles of one reference; `ValueError` when one has another reference."""

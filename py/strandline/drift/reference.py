@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -203,6 +203,20 @@ class Reference:
             features=tuple(features.holding(f, profile[f.name]) for f in self.features),
             segmentations=tuple(
                 replace(one, tallies=tuple(_seen(profile.segment(part)) for part in one.segments))
+                for one in self.segmentations
+            ),
+        )
+
+    def only(self, names: Collection[str]) -> Reference:
+        """The reference of some of its features, with all segments and counters; without labels."""
+        return Reference(
+            tuple(feature for feature in self.features if feature.name in names),
+            self.counters,
+            tuple(
+                replace(
+                    one,
+                    tallies=tuple({n: part[n] for n in part if n in names} for part in one.tallies),
+                )
                 for one in self.segmentations
             ),
         )

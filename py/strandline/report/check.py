@@ -22,6 +22,7 @@ def check(
     alpha: float = 0.05,
     methods: Sequence[str] = DEFAULT_METHODS,
     outputs: Iterable[str | Path] = (),
+    segments: Sequence[str] = (),
 ) -> Snapshot:
     """Compare two tables, or files of rows (CSV, .csv.gz or Parquet): the shortest report.
 
@@ -34,13 +35,16 @@ def check(
         ``"numeric"`` or ``"categorical"`` by column name; the rest is inferred from the reference.
     alpha, methods
         As in `drift.compare`.
+    segments
+        Columns whose commonest ten values are compared each on their own as well, and all other rows
+        together.
     outputs
         Files to write the report to, HTML or JSON by their endings.
 
     Returns
     -------
     Snapshot
-        Its `exit_code` is 1 when a column drifted, else 0.
+        Its `exit_code` is 1 when a column drifted, of all rows or of a segment's, else 0.
 
     Raises
     ------
@@ -54,6 +58,7 @@ def check(
     definition = DataDefinition(
         numerical_columns=[name for name, kind in given.items() if kind == "numeric"],
         categorical_columns=[name for name, kind in given.items() if kind == "categorical"],
+        segments=tuple(segments),
     )
     report = Report([DataDriftPreset(columns, method=tuple(methods))], alpha=alpha)
     found = report.run(current, reference, data_definition=definition)

@@ -127,9 +127,8 @@ class Comparison:
         kept = tuple(f for f in self.reference if f.column in columns or f.role == "system")
         if len(kept) == len(self.reference):
             return self
-        reference = Reference(kept, self.reference.counters)
-        tallies = {f.name: self.profile[f.name] for f in kept if self.profile[f.name].rows}
-        return replace(self, reference=reference, profile=Profile(reference, tallies))
+        reference = self.reference.only({f.name for f in kept})
+        return replace(self, reference=reference, profile=self.profile.over(reference))
 
     @property
     def samples(self) -> tuple[Sample, Sample | None]:
@@ -154,9 +153,8 @@ class _Given:
         if isinstance(self.reference, Profile):
             base = self.reference.reference
             seen = _profile(self.current, base)
-            frozen = Reference(tuple(holding(f, self.reference[f.name]) for f in base))
-            tallies = {f.name: seen[f.name] for f in frozen if seen[f.name].rows}
-            profile = Profile(frozen, tallies)
+            frozen = replace(base.holding(self.reference), quality=None)
+            profile = seen.over(frozen)
             models = self._frozen_models(base, seen, self.reference.quality)
             return Comparison(frozen, profile, base.sha256, True, self.definition, models)
         if isinstance(self.current, Profile) or isinstance(self.reference, Reference):
@@ -190,19 +188,25 @@ class _Given:
         base = now if then is None else then
         chosen, about = self._chosen(now, base)
         outputs = {name for name in self.definition.outputs if name in chosen}
-        frozen = Reference.from_columns(
-            {name: base[name] for name in chosen},
-            kinds={n: kind for n, kind in _kinds(self.definition).items() if n in chosen},
-            roles=dict.fromkeys(outputs, "output"),
-            bins=BINS,
-            latency=False,
-        )
+        read = dict.fromkeys([*chosen, *self.definition.segments])
+        try:
+            frozen = Reference.from_columns(
+                {name: base[name] for name in read},
+                kinds={n: kind for n, kind in _kinds(self.definition).items() if n in chosen},
+                roles=dict.fromkeys(outputs, "output"),
+                bins=BINS,
+                latency=False,
+                segments=self.definition.segments,
+                features=chosen,
+            )
+        except ValueError as error:
+            raise InputError(str(error)) from None
         if then is None:
             seen = {f.name: f.tally for f in frozen}
             frozen = Reference(tuple(holding(f, f.empty()) for f in frozen))
             profile = Profile(frozen, seen)
         else:
-            profile = Profile.from_rows({name: now[name] for name in chosen if name in now}, frozen)
+            profile = Profile.from_rows({name: now[name] for name in read if name in now}, frozen)
         models = {task.name: _model(task, now, then) for task in self.definition.tasks}
         return Comparison(
             frozen, profile, frozen.sha256, then is not None, self.definition, models, about
@@ -211,7 +215,7 @@ class _Given:
     def _chosen(self, now: Table, then: Table) -> tuple[list[str], dict[str, str]]:
         """The columns to compare, and what is left out."""
         outputs, known = set(self.definition.outputs), _kinds(self.definition)
-        named = [*(self.columns or ()), *known]
+        named = [*(self.columns or ()), *known, *self.definition.segments]
         for which, given, table in (
             ("the reference", self.reference, then),
             ("the current data", self.current, now),

@@ -78,7 +78,8 @@ Task: TypeAlias = BinaryClassification | MulticlassClassification | Regression
 class DataDefinition:
     """Kinds and roles of columns. Kinds of columns that are not named are inferred.
 
-    `id_column` and `timestamp` are left out of every comparison.
+    `id_column` and `timestamp` are left out of every comparison. Each of the commonest ten values of
+    a column in `segments`, and all others together, is compared on its own as well.
     """
 
     numerical_columns: Sequence[str] = ()
@@ -89,6 +90,7 @@ class DataDefinition:
     timestamp: str | None = None
     classification: Sequence[BinaryClassification | MulticlassClassification] = ()
     regression: Sequence[Regression] = ()
+    segments: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         lists = (

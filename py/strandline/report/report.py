@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from strandline.bundle.errors import InputError
-from strandline.drift import Monitor, Profile, Reference, wire
+from strandline.drift import Monitor, Profile, Reference, Segment, wire
 from strandline.drift.compare import Criteria, FeatureDrift, compare
 from strandline.drift.compare import document as drift_document
 from strandline.report import models
@@ -104,6 +104,12 @@ class Snapshot:
         return tuple(one["name"] for one in features if one["verdict"] == "drift")
 
     @property
+    def drifted_segments(self) -> tuple[Segment, ...]:
+        """The segments in which a feature has the verdict drift, in the reference's order."""
+        segments = self.document.get("segments", ())
+        return tuple(Segment(one["column"], one["value"]) for one in segments if one["drifted"])
+
+    @property
     def tests(self) -> Sequence[Mapping[str, Any]]:
         """The tests with their statuses."""
         tests: Sequence[Mapping[str, Any]] = self.document.get("tests", ())
@@ -121,8 +127,10 @@ class Snapshot:
 
     @property
     def exit_code(self) -> int:
-        """1 when a test failed or could not be made; without tests, when something drifted; else 0."""
-        return int(bool(self.failed if self.tests else self.drifted))
+        """1 when a test failed or could not be made; without tests, when something drifted, of all
+        rows or of a segment's; else 0.
+        """
+        return int(bool(self.failed if self.tests else self.drifted or self.drifted_segments))
 
 
 class Report:
@@ -276,8 +284,8 @@ class _Run:
             return ()
         reference, profile = self.comparison.reference, self.comparison.profile
         if any(f.role != "system" and f.name not in asked for f in reference):
-            reference = Reference(tuple(f for f in reference if f.name in asked))
-            profile = Profile(reference, {name: profile[name] for name in asked})
+            reference = reference.only(asked)
+            profile = profile.over(reference)
         return compare(reference, profile, alpha=self.report.alpha, per_feature=asked)
 
     def _metrics(self) -> list[tuple[str | None, Metric]]:

@@ -107,6 +107,11 @@ def effect(statistic: Mapping[str, Any]) -> str:
     return value(statistic["effect"]) + sure
 
 
+def segment(of: Mapping[str, Any]) -> str:
+    """The rows that a segment is of."""
+    return f"{of['column']} = {'all others' if of['value'] is None else of['value']}"
+
+
 def p_value(p: float | None) -> str:
     if p is None:
         return "–"

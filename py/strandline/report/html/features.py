@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, Final
@@ -11,6 +9,7 @@ from typing import Any, Final
 from strandline.drift.columns import moment_text
 from strandline.report import words
 from strandline.report.html import charts
+from strandline.report.html.packing import packed
 from strandline.report.html.sections import Section, asks_drift
 
 BUDGET: Final = 280_000
@@ -46,12 +45,12 @@ def section(document: Mapping[str, Any], taken: int) -> Section | None:
     extra = _by_column(document)
     rows = [_row(i, feature, compares) for i, feature in enumerate(ordered)]
     size = taken + sum(len(row.encode()) for row in rows)
-    parts, packed = [], []
+    parts, away = [], []
     for i, (feature, row) in enumerate(zip(ordered, rows, strict=True)):
         details = _details(i, feature, extra.get(feature["name"], ()))
         size += len(details.encode())
         if size > BUDGET:
-            packed.append(details)
+            away.append(details)
             details = ""
         parts.append(
             f'<tbody data-name="{escape(feature["name"].lower())}" data-v="{feature["verdict"]}">'
@@ -78,7 +77,7 @@ def section(document: Mapping[str, Any], taken: int) -> Section | None:
         '<table class="features"><caption class="quiet">Features, their distributions and verdicts. '
         f"Column headings sort.</caption><thead><tr>{heads}</tr></thead>{''.join(parts)}</table>"
         '<p class="none" role="status" hidden>No feature fits these filters.</p>'
-        f"{_packed(packed)}"
+        f"{packed(away, 'features')}"
     )
     return Section("features", "Drift by feature" if compares else "Columns", body)
 
@@ -138,19 +137,6 @@ def _row(i: int, feature: Feature, compares: bool) -> str:
         f'<td class="picture">{picture}</td>'
     )
     return head + "".join(_compared(feature) if compares else _described(feature)) + "</tr>"
-
-
-def _packed(details: Sequence[str]) -> str:
-    """Details as deflated text in a block of data: the page's script unpacks them."""
-    if not details:
-        return ""
-    deflate = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
-    data = deflate.compress("".join(details).encode()) + deflate.flush()
-    text = base64.b64encode(data).decode()
-    return (
-        '<noscript><p class="none">The details of the last features need scripts.</p></noscript>'
-        f'<script type="application/octet-stream" id="packed">{text}</script>'
-    )
 
 
 def _constant(feature: Feature) -> bool:
@@ -375,6 +361,7 @@ def glossary(document: Mapping[str, Any]) -> str:
             "<p>Everything here comes from counts per bin and exact sums. Where bins leave a value open, "
             "the interval that holds the raw rows' value is shown.</p>"
         )
+    segmented = " and segments" if document.get("segments") else ""
     used = {s["method"] for one in document["features"] for s in one["statistics"]} | {"missing"}
     terms = "".join(
         f"<dt>{name}</dt><dd>{escape(words.METHOD_WORDS[method])}</dd>"
@@ -383,7 +370,7 @@ def glossary(document: Mapping[str, Any]) -> str:
     )
     return (
         f"<p>A feature drifted when its deciding test is significant at {100 * document['alpha']:g} % "
-        "(Benjamini-Hochberg over all features) <em>and</em> the effect is at least the floor, the "
+        f"(Benjamini-Hochberg over all features{segmented}) <em>and</em> the effect is at least the floor, the "
         "mark in the middle of the effect's scale. Reference and current are both taken as samples. "
         "“Bins cannot tell”: depending on where the rows lie within their bins it is drift or "
         f'not.</p><dl class="glossary">{terms}</dl>'

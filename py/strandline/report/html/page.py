@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from strandline.report import words
-from strandline.report.html import charts, features, models, sections
+from strandline.report.html import charts, features, models, sections, segments
 
 _FOLDER: Final = Path(__file__).parent
 
@@ -27,11 +27,13 @@ def render_html(document: Mapping[str, Any]) -> str:
         sections.dataset(document),
         sections.single(document),
     ]
+    place = 1 if sections.asks_drift(document) else 3
+    parts[place:place] = [*segments.sections(document), sections.counters(document)]
     taken = sum(len(part.body) for part in parts if part)
-    parts.insert(1 if sections.asks_drift(document) else 3, sections.segments(document))
-    parts.insert(1 if sections.asks_drift(document) else 3, features.section(document, taken))
+    parts.insert(place, features.section(document, taken))
     shown = [part for part in parts if part]
-    css, js = asset("report.css"), asset("report.js")
+    names = ("report", "segments") if document.get("segments") else ("report",)
+    css, js = ("".join(asset(f"{name}.{ending}") for name in names) for ending in ("css", "js"))
     return _PAGE.format(
         title=escape(title or "Drift report"),
         policy=f"default-src 'none'; style-src '{digest(css)}'; script-src '{digest(js)}'; "
@@ -83,7 +85,10 @@ def _drift_headline(document: Mapping[str, Any]) -> str:
         return "Nothing to compare yet"
     noun = "feature" if compared == 1 else "features"
     text = f"{drifted} of {compared} {noun} drifted" if drifted else "No drift found"
-    return text + (f", {unsure} cannot be told from bins" if unsure else "")
+    text += f", {unsure} cannot be told from bins" if unsure else ""
+    parts = document.get("segments", ())
+    there = sum(one["drifted"] > 0 for one in parts)
+    return text + (f"; drift in {there} of {len(parts)} segments" if there else "")
 
 
 def _verdicts(document: Mapping[str, Any]) -> str:
@@ -103,7 +108,6 @@ def _facts(document: Mapping[str, Any]) -> str:
     facts["current"] = _rows(current, document["rows"])
     if sections.asks_drift(document):
         facts["level"] = f"{100 * document['alpha']:g} %, Benjamini-Hochberg"
-    facts |= {name: words.whole(n) for name, n in document.get("counters", {}).items()}
     return "".join(
         f"<div><dt>{escape(name.capitalize())}</dt><dd>{escape(str(fact))}</dd></div>"
         for name, fact in {**facts, **about}.items()

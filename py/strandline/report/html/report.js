@@ -1,14 +1,16 @@
 "use strict";
 (async () => {
   // A large report's last details come packed.
-  const packed = document.getElementById("packed");
-  if (packed) {
+  for (const packed of document.querySelectorAll(".packed")) {
     const bytes = Uint8Array.from(atob(packed.textContent), (letter) => letter.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
     const template = document.createElement("template");
     template.innerHTML = `<table><tbody>${await new Response(stream).text()}</tbody></table>`;
     for (const row of template.content.querySelectorAll(".details")) {
       document.querySelector(`[data-d="${row.id}"]`).closest("tbody").append(row);
+    }
+    for (const row of template.content.querySelectorAll("[data-in]")) {
+      document.getElementById(row.dataset.in).append(row);
     }
     packed.remove();
   }

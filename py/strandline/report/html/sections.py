@@ -130,31 +130,18 @@ def dataset(document: Mapping[str, Any]) -> Section | None:
     return Section("dataset", "Dataset", f'<dl class="cards">{cards}</dl>')
 
 
-MOST_NAMES: Final = 6
-"""drifted features that a segment's line names"""
-
-
-def segments(document: Mapping[str, Any]) -> Section | None:
-    """Which parts of the rows drifted."""
-    found = document.get("segments")
+def counters(document: Mapping[str, Any]) -> Section | None:
+    """What the application counted, beside the rows that were predicted meanwhile."""
+    found = document.get("counters")
     if not found:
         return None
-    rows = []
-    for segment in sorted(found, key=lambda one: (-one["drifted"], -one["rows"])):
-        value = "all others" if segment["value"] is None else segment["value"]
-        drifted = [f["name"] for f in segment["features"] if f["verdict"] == "drift"]
-        named = ", ".join(drifted[:MOST_NAMES])
-        more = f" and {len(drifted) - MOST_NAMES} more" if len(drifted) > MOST_NAMES else ""
-        rows.append(
-            (
-                f"{escape(segment['column'])} = {escape(value)}",
-                words.whole(segment["rows"]),
-                f"{segment['drifted']} of {len(segment['features'])}",
-                escape(named + more) or "–",
-            )
-        )
-    heads = ("Segment", "Rows", "Drifted", "Which")
-    return Section("segments", "Segments", table(heads, rows, "Table of segments", "stack"))
+    total = document["rows"]
+    rows = [
+        (escape(name), words.whole(n), words.value(1000 * n / total) if total else "–")
+        for name, n in found.items()
+    ]
+    heads = ("Counter", "Count", "Per 1,000 rows")
+    return Section("counters", "Counters", table(heads, rows, "Table of counters", "counts"))
 
 
 def single(document: Mapping[str, Any]) -> Section | None:
