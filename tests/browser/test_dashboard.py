@@ -6,7 +6,7 @@ import json
 import re
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -34,30 +34,35 @@ class Watched:
     page: Page
     complaints: list[str] = field(default_factory=list)
 
-    def report(self, rows: list[Row], labels: list[int] | None = None) -> None:
-        """What a page would send after predicting these rows, and after learning what became of them."""
+    def report(
+        self, rows: list[Row], labels: Sequence[int] | None = None, sessions: int = 1
+    ) -> None:
+        """What pages would send after predicting these rows, and after learning what became of them."""
         manifest, read = open_site(self.stage.sites / "mlp")
         assert manifest.collector is not None
         edge = Edge(manifest.dumps(), read)
-        kept = json.loads(edge.predict(json.dumps(rows)))["kept"]
-        told = zip(kept, labels or [], strict=False)
-        edge.label(json.dumps([{"kept": row, "label": label} for row, label in told]))
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-        header = {
-            "id": str(uuid.uuid4()),
-            "session": str(uuid.uuid4()),
-            "seq": 0,
-            "started": now,
-            "ended": now,
-        }
-        report = edge.take_window(json.dumps(header))
-        body = f'{{"key": {json.dumps(manifest.collector.key)}, "reports": [{report}]}}'
-        request = urllib.request.Request(
-            f"{self.url}/v1/profiles", body.encode(), {"Content-Type": "text/plain"}
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            results = json.load(answer)["results"]
-        assert [result["status"] for result in results] == ["stored"], results
+        reports = []
+        for i in range(sessions):
+            kept = json.loads(edge.predict(json.dumps(rows[i::sessions])))["kept"]
+            told = zip(kept, (labels or ())[i::sessions], strict=False)
+            edge.label(json.dumps([{"kept": row, "label": label} for row, label in told]))
+            header = {
+                "id": str(uuid.uuid4()),
+                "session": str(uuid.uuid4()),
+                "seq": 0,
+                "started": now,
+                "ended": now,
+            }
+            reports.append(edge.take_window(json.dumps(header)))
+        for report in reports:
+            body = f'{{"key": {json.dumps(manifest.collector.key)}, "reports": [{report}]}}'
+            request = urllib.request.Request(
+                f"{self.url}/v1/profiles", body.encode(), {"Content-Type": "text/plain"}
+            )
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                results = json.load(answer)["results"]
+            assert [result["status"] for result in results] == ["stored"], results
 
     def drift(self) -> dict[str, Any]:
         with urllib.request.urlopen(f"{self.url}/v1/drift", timeout=30) as answer:
@@ -78,7 +83,8 @@ def dashboard(
     context = browser.new_context()
     with stage.collector() as collector:
         watched = Watched(stage, collector.url, context.new_page())
-        watched.report(rows[:200], data.current["long_taxi_out"].iloc[::50].tolist()[:150])
+        labels = data.current["long_taxi_out"].iloc[::50].tolist()[:150]
+        watched.report(rows[:200], labels, sessions=20)
         watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
         watched.page.on("console", lambda message: watched.complaints.append(message.text))
         watched.page.goto(collector.url)
@@ -124,7 +130,7 @@ def test_it_follows_what_comes_in(dashboard: Watched, rows: list[Row]) -> None:
     page = dashboard.page
     before = dashboard.drift()["rows"]
     expect(page.locator("#tiles")).to_contain_text(f"{before:,}")
-    dashboard.report([{**row, "distance": 4900.0} for row in rows[:300]])
+    dashboard.report([{**row, "distance": 4900.0} for row in rows[:300]], sessions=30)
     expect(page.locator("#tiles")).to_contain_text(f"{before + 300:,}")
     row = page.locator("#table tbody tr", has=page.get_by_role("rowheader", name="distance"))
     expect(row.locator(".verdict")).to_have_text("drift")

@@ -17,7 +17,7 @@ from strandline.collector.metrics import Metrics
 from strandline.collector.profiles import MAX_ROWS, Catalogue, profile_of
 from strandline.collector.register import register
 from strandline.collector.sqlite import SQLiteStorage
-from strandline.collector.storage import Outcome, UnavailableError
+from strandline.collector.storage import Merged, Outcome, UnavailableError
 from strandline.drift import Profile
 from tests.collector import samples
 
@@ -233,10 +233,10 @@ def test_one_report_that_cannot_be_merged_spoils_no_other(
 ) -> None:
     merge = Catalogue.merge
 
-    def fragile(self: Catalogue, model_id: int, held: Any, profiles: Any) -> dict[str, str]:
-        if any(profile.rows == 13 for profile in profiles):
+    def fragile(self: Catalogue, model_id: int, held: Any, parts: Any) -> Merged:
+        if any(profile.rows == 13 for part in parts.values() for profile in part.profiles):
             raise ArithmeticError("thirteen")
-        return merge(self, model_id, held, profiles)
+        return merge(self, model_id, held, parts)
 
     monkeypatch.setattr(Catalogue, "merge", fragile)
     reports = [samples.report(samples.rows(count)) for count in (5, 13, 6)]

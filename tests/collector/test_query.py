@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ from strandline.collector.query import (
 from strandline.collector.register import register
 from strandline.collector.sqlite import SQLiteStorage
 from strandline.collector.storage import Accepted, StorageError
-from strandline.drift import compare, result, wire
+from strandline.drift import SessionMoments, compare, result, wire
 from tests.collector import samples
 
 HOUR = 3600
@@ -84,13 +85,19 @@ def joined(*tables: dict[str, list[Any]]) -> dict[str, list[Any]]:
     return {name: [v for table in tables for v in table[name]] for name in tables[0]}
 
 
+def sessions_of(tables: list[dict[str, list[Any]]]) -> SessionMoments:
+    """Between sessions that had one of these tables each."""
+    return SessionMoments.of(*(samples.profile(table) for table in tables))
+
+
 def test_drift_is_what_the_rows_themselves_would_give(filled: Filled) -> None:
     tables = [samples.rows(60, seed, faster=15) for seed in range(5)]
     for i, table in enumerate(tables):
         filled.put(i % 3, table)
     found = filled.query().comparison(Question())
     assert found.profile == samples.profile(joined(*tables))
-    assert found.drifts == compare(samples.reference(), samples.profile(joined(*tables)))
+    profile, moments = samples.profile(joined(*tables)), sessions_of(tables)
+    assert found.drifts == compare(samples.reference(), profile, sessions=moments)
     answer = drift_json(found)
     assert (answer["rows"], answer["reports"], answer["sessions"]) == (300, 5, 5)
     assert (answer["from"], answer["to"]) == ("2025-07-01T09:00:00Z", "2025-07-01T12:00:00Z")
@@ -103,10 +110,34 @@ def test_drift_is_what_the_rows_themselves_would_give(filled: Filled) -> None:
             assert sum(one["current"]) == pytest.approx(1, abs=1e-4)
 
 
+def test_rows_that_come_in_sessions_are_no_alarm(filled: Filled) -> None:
+    """Thirty cars that always drive alike, each the same fast or slow: not thirty times thirty cars."""
+    draw = random.Random(1)
+    columns = [
+        {
+            "speed": [round(draw.gauss(90, 20), 1)] * 30,
+            "make": ["Saab"] * 30,
+            "price": [2000.0] * 30,
+        }
+        for _ in range(30)
+    ]
+    for one in columns:
+        filled.put(0, one)
+    found = filled.query().comparison(Question())
+    independent = compare(found.reference, found.profile)
+    speeds = [
+        next(d for d in drifts if d.name == "speed") for drifts in (found.drifts, independent)
+    ]
+    assert [speed.verdict == "drift" for speed in speeds] == [False, True]
+    (course,) = filled.query().series(Question(), None)[1]
+    assert course.drifts == found.drifts
+
+
 def test_the_answer_holds_the_published_result(filled: Filled) -> None:
     filled.put(0, samples.rows(60, faster=15))
     found = filled.query().comparison(Question())
-    published = result(samples.reference(), samples.profile(samples.rows(60, faster=15)))
+    table = samples.rows(60, faster=15)
+    published = result(samples.reference(), samples.profile(table), sessions=sessions_of([table]))
     answer = drift_json(found) | {"schema": published["schema"]}
     assert {name: answer[name] for name in published} == published
     wire.check(published, wire.RESULT)
@@ -213,7 +244,8 @@ def test_answers_stay_right_while_a_window_grows(filled: Filled) -> None:
         expected = samples.profile(joined(*tables))
         assert query.comparison(Question()).profile == expected
         _, (course,) = query.series(Question(), None)
-        assert course.drifts == compare(samples.reference(), expected)
+        moments = sessions_of(tables)
+        assert course.drifts == compare(samples.reference(), expected, sessions=moments)
 
 
 def test_every_answer_under_load_is_one_moment(filled: Filled) -> None:

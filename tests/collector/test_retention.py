@@ -13,6 +13,11 @@ class Pruned:
 
     def __init__(self) -> None:
         self.asked: list[int] = []
+        self.settled: list[int] = []
+
+    def settle(self, before: int) -> int:
+        self.settled.append(before)
+        return 0
 
     def prune(self, before: int) -> tuple[int, int]:
         self.asked.append(before)
@@ -38,6 +43,7 @@ def test_it_forgets_every_day_and_survives_a_bad_one(
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(Retention(storage, 100, lambda: next(days)).run())  # type: ignore[arg-type]
     assert storage.asked == [900 * DAY, 901 * DAY]
+    assert storage.settled == [999 * DAY, 1000 * DAY]
     assert slept == [DAY, DAY]
     assert "disk is away" in caplog.text
     assert "forgot 2 windows (30 reports)" in caplog.text

@@ -16,7 +16,7 @@ from strandline.collector.guard import Access
 from strandline.collector.profiles import profile_of, texts_of
 from strandline.collector.register import register
 from strandline.collector.sqlite import SQLiteStorage
-from strandline.drift import Profile, Reference, result
+from strandline.drift import Profile, Reference, SessionMoments, result
 from tests.collector import samples
 
 REFERENCE = Reference.from_columns(
@@ -79,7 +79,7 @@ def test_what_is_served_is_what_all_reports_held(client: TestClient) -> None:
     for one in parts[3:]:
         assert post(client, report(one)) == ["stored"]
     whole = Profile.merge(parts, REFERENCE)
-    expected = json.loads(json.dumps(result(REFERENCE, whole)))
+    expected = json.loads(json.dumps(result(REFERENCE, whole, sessions=SessionMoments.of(*parts))))
     answer = client.get("/v1/drift").json()
     for name in ("features", "segments", "counters", "drifted", "rows"):
         assert answer[name] == expected[name]
@@ -94,7 +94,8 @@ def test_a_report_of_one_segment_leaves_the_others_as_they_were(client: TestClie
     only.update({"speed": [1.0, 2.0], "region": ["south", "south"]})
     parts = [profile(1), profile(2), only]
     assert [post(client, report(one)) for one in parts] == [["stored"]] * 3
-    expected = json.loads(json.dumps(result(REFERENCE, Profile.merge(parts, REFERENCE))))
+    whole, moments = Profile.merge(parts, REFERENCE), SessionMoments.of(*parts)
+    expected = json.loads(json.dumps(result(REFERENCE, whole, sessions=moments)))
     assert client.get("/v1/drift").json()["segments"] == expected["segments"]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from strandline.collector.sqlite import SQLiteStorage, intake
 from strandline.collector.storage import (
     Accepted,
+    Merged,
+    Part,
     Refused,
     StorageError,
     UnavailableError,
@@ -26,8 +28,11 @@ HOUR = 3600
 VERSIONS = count()
 
 
-def add(model_id: int, held: Mapping[str, str], profiles: Sequence[Any]) -> dict[str, str]:
-    return {"x": str(int(held.get("x", 0)) + sum(profiles))}
+def add(model_id: int, held: Mapping[str, str], parts: Mapping[UUID, Part]) -> Merged:
+    """Profiles are numbers here; a session's are kept as the text of their sum."""
+    sums = {session: sum(part.profiles) for session, part in parts.items()}
+    kept = {s: str(int(parts[s].held or b"0") + sums[s]).encode() for s in sums}
+    return Merged({"x": str(int(held.get("x", 0)) + sum(sums.values()))}, kept)
 
 
 @pytest.fixture
@@ -122,7 +127,7 @@ def test_any_interleaving_of_retries_gives_the_same_counts(
 def test_a_failed_merge_changes_nothing(storage: SQLiteStorage) -> None:
     model = model_of(storage)
 
-    def broken(model_id: int, held: Mapping[str, str], profiles: Sequence[Any]) -> dict[str, str]:
+    def broken(model_id: int, held: Mapping[str, str], parts: Mapping[UUID, Part]) -> Merged:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -156,6 +161,26 @@ def test_a_window_seen_by_too_few_sessions_gives_no_profile(storage: SQLiteStora
     assert (hidden.sessions, hidden.rows, dict(hidden.features)) == (1, 10, {})
     assert storage.history(model, first=None, last=None, min_sessions=2).sessions == 2
     assert storage.totals(model, 2).hidden_windows == 1
+
+
+def test_what_a_session_had_is_handed_back_until_its_window_is_settled(
+    storage: SQLiteStorage,
+) -> None:
+    model = model_of(storage)
+    seen: list[dict[UUID, bytes | None]] = []
+
+    def noting(model_id: int, held: Mapping[str, str], parts: Mapping[UUID, Part]) -> Merged:
+        seen.append({session: part.held for session, part in parts.items()})
+        return add(model_id, held, parts)
+
+    first, *others = (report(model, v, session=s) for v, s in ((1, 1), (2, 1), (4, 2), (8, 1)))
+    storage.commit([first], noting)
+    storage.commit(others[:2], noting)
+    assert storage.settle(HOUR - 1) == 0
+    assert storage.settle(HOUR) == 2
+    storage.commit(others[2:], noting)
+    one, two = first.session, others[1].session
+    assert seen == [{one: None}, {one: b"1", two: None}, {one: None}]
 
 
 def test_history_is_limited_to_the_range_and_the_newest(storage: SQLiteStorage) -> None:

@@ -7,16 +7,19 @@ or how commits group them.
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from strandline.collector.envelope import Report
-from strandline.collector.storage import Model, Storage
-from strandline.drift import Profile, Reference, WireError
+from strandline.collector.storage import Merged, Model, Part, Storage
+from strandline.drift import Profile, Reference, SessionMoments, WireError
 
 MAX_ROWS = 10_000_000
 """rows of one report: keeps the sum of a billion reports below 2^53"""
@@ -29,6 +32,8 @@ COUNTERS = SEPARATOR + "counters"
 QUALITY = SEPARATOR + "quality"
 WHOLE = {COUNTERS: "counters", QUALITY: "quality"}
 """keys of what a profile holds beside its features, and the members that they are"""
+SESSIONS = SEPARATOR + "sessions"
+"""key of the moments between a window's sessions"""
 
 
 class ProfileError(ValueError):
@@ -72,6 +77,8 @@ def profile_of(reference: Reference, texts: Iterable[tuple[str, str]]) -> Profil
         "features": {},
     }
     for key, text in texts:
+        if key == SESSIONS:
+            continue
         value = msgspec.json.decode(text)
         if key in WHOLE:
             wire[WHOLE[key]] = value
@@ -84,6 +91,12 @@ def profile_of(reference: Reference, texts: Iterable[tuple[str, str]]) -> Profil
         else:
             wire["features"][key] = value
     return Profile.from_wire(wire, reference)
+
+
+def moments_of(reference: Reference, texts: Mapping[str, str]) -> SessionMoments | None:
+    """The moments between the sessions of a window; `None` when it was begun without them."""
+    text = texts.get(SESSIONS)
+    return None if text is None else SessionMoments.from_wire(json.loads(text), reference)
 
 
 def texts_of(profile: Profile) -> dict[str, str]:
@@ -172,14 +185,38 @@ class Catalogue:
             raise ProfileError(f"profile: more than {MAX_ROWS} labels in one report")
         return Checked(entry.model.id, profile, profile.rows)
 
-    def merge(
-        self, model_id: int, held: Mapping[str, str], profiles: Sequence[Profile]
-    ) -> dict[str, str]:
-        """What a window holds once these profiles are in it; only what changed."""
+    def merge(self, model_id: int, held: Mapping[str, str], parts: Mapping[UUID, Part]) -> Merged:
+        """What a window holds once these profiles are in it; only what changed.
+
+        The moments between sessions are kept from a window's first report on: those of its later
+        ones alone would be wrong.
+        """
         reference = self._by_id[model_id].reference
-        fresh = Profile.merge(profiles, reference)
+        fresh = Profile.merge(
+            (profile for part in parts.values() for profile in part.profiles), reference
+        )
         touched = {_feature_of(key) for key in texts_of(fresh)}
         # A feature's segments are read with it: they add up to the whole, or the window is spoilt.
         changed = [(key, text) for key, text in held.items() if _feature_of(key) in touched]
         merged = texts_of(profile_of(reference, changed) + fresh)
-        return {key: text for key, text in merged.items() if held.get(key) != text}
+        features = {key: text for key, text in merged.items() if held.get(key) != text}
+        moments = moments_of(reference, held) if held else SessionMoments(reference, {})
+        if moments is None:
+            return Merged(features, {})
+        sessions: dict[UUID, bytes] = {}
+        for session, part in parts.items():
+            before = _kept(reference, part.held)
+            after = Profile.merge(
+                part.profiles if before is None else (before, *part.profiles), reference
+            )
+            moments = moments.moved(before, after)
+            sessions[session] = zlib.compress(msgspec.json.encode(after.to_wire()), 1)
+        features[SESSIONS] = json.dumps(moments.to_wire(), separators=(",", ":"))  # beyond 64 bits
+        return Merged(features, sessions)
+
+
+def _kept(reference: Reference, held: bytes | None) -> Profile | None:
+    """What `merge` kept of a session."""
+    if held is None:
+        return None
+    return Profile.from_wire(msgspec.json.decode(zlib.decompress(held)), reference)

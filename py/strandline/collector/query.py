@@ -15,9 +15,10 @@ from strandline.collector.profiles import Catalogue, Entry
 from strandline.collector.storage import History, Model, Storage, Totals, Window, open_storage
 from strandline.collector.story import Stories, Story
 from strandline.collector.windows import Windows
-from strandline.drift import FeatureDrift, Profile, Reference, Segment, compare
+from strandline.drift import FeatureDrift, Profile, Reference, Segment, SessionMoments, compare
 from strandline.drift.quality.ab import Difference, differences, foremost, rates
 from strandline.drift.quality.summary import FOREMOST
+from strandline.drift.sessions import merged
 
 ALPHA = 0.05
 """level that the false alarms of all features of one comparison are held at"""
@@ -162,7 +163,9 @@ class Query:
             version=entry.model.version,
             reference=entry.reference,
             profile=profile,
-            drifts=compare(entry.reference, profile, alpha=ALPHA),
+            drifts=compare(
+                entry.reference, profile, alpha=ALPHA, sessions=self._sessions(entry, shown)
+            ),
             shown=shown,
             hidden=hidden,
             sessions=history.sessions,
@@ -237,6 +240,12 @@ class Query:
             if name in counted
         )
         return Versions(first, second, metrics, counters)
+
+    def _sessions(self, entry: Entry, windows: Sequence[Window]) -> SessionMoments | None:
+        """Between the sessions of several windows, each window's own; `None` when one has none."""
+        moments = [self._windows.sessions(entry, window) for window in windows]
+        known = [one for one in moments if one is not None]
+        return merged(known, entry.reference) if len(known) == len(moments) else None
 
     def _entry(self, question: Question) -> Entry:
         models = self._storage.models()

@@ -1,5 +1,5 @@
-"""Forgetting: windows older than the operator wants to keep, and with them the ids of their
-reports.
+"""Forgetting: what single sessions had, once a window is over for a day; and windows older than the
+operator wants to keep, with the ids of their reports.
 """
 
 from __future__ import annotations
@@ -29,9 +29,12 @@ class Retention:
 
     async def run(self) -> None:
         while True:
-            before = int(self._now()) - self._days * DAY
+            now = int(self._now())
             try:
-                windows, reports = await asyncio.to_thread(self._storage.prune, before)
+                await asyncio.to_thread(self._storage.settle, now - DAY)
+                windows, reports = await asyncio.to_thread(
+                    self._storage.prune, now - self._days * DAY
+                )
             except Exception as error:
                 log.error("old windows could not be forgotten, next try tomorrow: %s", error)
             else:

@@ -16,8 +16,27 @@ from uuid import UUID
 Status = Literal["stored", "duplicate", "quarantined"]
 KeyKind = Literal["ingest", "admin"]
 
-Merge = Callable[[int, Mapping[str, str], Sequence[Any]], Mapping[str, str]]
-"""(model id, what the window holds: feature -> text, new profiles) -> what the window holds now."""
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one session adds to a window: its new `profiles`, and what the window still `held` of its
+    earlier ones (`None`: nothing).
+    """
+
+    held: bytes | None
+    profiles: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a window holds now, as far as it changed: by feature, and of each session that added to it."""
+
+    features: Mapping[str, str]
+    sessions: Mapping[UUID, bytes]
+
+
+Merge = Callable[[int, Mapping[str, str], Mapping[UUID, Part]], Merged]
+"""(model id, what the window holds: feature -> text, what is new by session) -> what it holds now."""
 
 
 class StorageError(ValueError):
@@ -202,6 +221,11 @@ class Storage(Protocol):
 
     def add_key(self, key: str, kind: KeyKind) -> None:
         """Make a key valid; again is harmless."""
+
+    def settle(self, before: int) -> int:
+        """Forget what single sessions had in windows that ended before this Unix time; the windows'
+        sums stay. How many sessions.
+        """
 
     def prune(self, before: int) -> tuple[int, int]:
         """Forget windows that ended before this Unix time, and the ids of their reports: how many

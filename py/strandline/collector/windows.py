@@ -11,9 +11,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
-from strandline.collector.profiles import Entry, profile_of
+from strandline.collector.profiles import Entry, moments_of, profile_of
 from strandline.collector.storage import Window
-from strandline.drift import FeatureDrift, Profile, compare
+from strandline.drift import FeatureDrift, Profile, SessionMoments, compare
 from strandline.drift.quality.summary import brief
 
 REMEMBERED = 1000
@@ -24,6 +24,7 @@ _Key = tuple[int, int, int, int]
 @dataclass(slots=True)
 class _Held:
     profile: Profile
+    sessions: SessionMoments | None
     drifts: tuple[FeatureDrift, ...] | None = None
     quality: dict[str, Any] | None = None
 
@@ -45,7 +46,9 @@ class Windows:
         """The window beside its reference."""
         held = self._hold(entry, window)
         if held.drifts is None:
-            held.drifts = compare(entry.reference, held.profile, alpha=self._alpha)
+            held.drifts = compare(
+                entry.reference, held.profile, alpha=self._alpha, sessions=held.sessions
+            )
         return held.drifts
 
     def quality(self, entry: Entry, window: Window) -> dict[str, Any] | None:
@@ -56,6 +59,10 @@ class Windows:
             held.quality = brief(reference, current)
         return held.quality
 
+    def sessions(self, entry: Entry, window: Window) -> SessionMoments | None:
+        """The moments between the window's sessions; `None` when they are not known."""
+        return self._hold(entry, window).sessions
+
     def _hold(self, entry: Entry, window: Window) -> _Held:
         key = (entry.model.id, window.start, window.seconds, window.reports)
         with self._lock:
@@ -63,7 +70,10 @@ class Windows:
             if held is not None:
                 self._held.move_to_end(key)
                 return held
-        held = _Held(profile_of(entry.reference, window.features.items()))
+        held = _Held(
+            profile_of(entry.reference, window.features.items()),
+            moments_of(entry.reference, window.features),
+        )
         with self._lock:
             self._held[key] = held
             while len(self._held) > self._remembered:

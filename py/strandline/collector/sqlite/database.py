@@ -232,6 +232,17 @@ class SQLiteStorage:
                 windows.append(Window(start, seconds, total, reports, sessions, features))
         return History(tuple(windows), len(seen))
 
+    def settle(self, before: int) -> int:
+        with self._write() as db:
+            return db.execute(
+                """
+                UPDATE window_sessions SET profile = NULL
+                WHERE profile IS NOT NULL
+                  AND window_id IN (SELECT id FROM windows WHERE start + seconds <= ?)
+                """,
+                (before,),
+            ).rowcount
+
     def prune(self, before: int) -> tuple[int, int]:
         with self._write() as db:
             (reports,) = db.execute(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
 
-from strandline.collector.storage import Accepted, Merge, Outcome, Refused, Submission
+from strandline.collector.storage import Accepted, Merge, Outcome, Part, Refused, Submission
 
 QUARANTINE_LIMIT = 10_000
 """rows kept: the ingest key is public, and a flood of junk must not fill the disk"""
@@ -63,7 +65,7 @@ def _take(db: sqlite3.Connection, report: Accepted) -> Outcome:
     )
     db.execute(
         """
-        INSERT INTO window_sessions VALUES (?, ?, 1)
+        INSERT INTO window_sessions (window_id, session, reports) VALUES (?, ?, 1)
         ON CONFLICT DO UPDATE SET reports = reports + 1
         """,
         (window, report.session.bytes),
@@ -106,11 +108,31 @@ def _merge_window(
             "SELECT feature, profile FROM window_features WHERE window_id = ?", (window,)
         ).fetchall()
     )
-    merged = merge(key[0], held, [report.profile for report in reports])
+    by_session: dict[UUID, list[Any]] = {}
+    for report in reports:
+        by_session.setdefault(report.session, []).append(report.profile)
+    parts = {
+        session: Part(_held_of(db, window, session), profiles)
+        for session, profiles in by_session.items()
+    }
+    merged = merge(key[0], held, parts)
     db.executemany(
         """
         INSERT INTO window_features VALUES (?, ?, ?)
         ON CONFLICT DO UPDATE SET profile = excluded.profile
         """,
-        [(window, feature, text) for feature, text in merged.items()],
+        [(window, feature, text) for feature, text in merged.features.items()],
     )
+    db.executemany(
+        "UPDATE window_sessions SET profile = ? WHERE window_id = ? AND session = ?",
+        [(kept, window, session.bytes) for session, kept in merged.sessions.items()],
+    )
+
+
+def _held_of(db: sqlite3.Connection, window: int, session: UUID) -> bytes | None:
+    row = db.execute(
+        "SELECT profile FROM window_sessions WHERE window_id = ? AND session = ?",
+        (window, session.bytes),
+    ).fetchone()
+    held: bytes | None = row[0]
+    return held

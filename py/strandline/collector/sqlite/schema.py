@@ -80,4 +80,6 @@ MIGRATIONS: tuple[str, ...] = (
       PRIMARY KEY (start, name)
     ) WITHOUT ROWID;
     """,
+    # What a session had in a window so far, for as long as more of it may come.
+    "ALTER TABLE window_sessions ADD COLUMN profile BLOB",
 )
