@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from onnx import helper
 from playwright.sync_api import Error
 from visitor import Row, Visitor
 
 from strandline.bundle.pipeline import Pipeline
 from tests.browser.conftest import Stage
+from tests.runtime.models import model, tensor
 
 pytestmark = pytest.mark.browser
 
@@ -22,6 +25,17 @@ RUN = """async ({ feeds, times }) => {
   return Object.fromEntries(Object.entries(results).map(([name, value]) =>
     [name, Array.isArray(value) ? value : Array.from(value.data, (v) => typeof v === "bigint" ? Number(v) : v)]));
 }"""
+
+PREPARE = """def before(columns):
+    rows = zip(columns["a"], columns["b"], strict=True)
+    return {
+        "n": [[int(n)] for n in columns["n"]],
+        "x": [[a, b] for a, b in rows],
+    }
+
+def after(outputs, columns):
+    return {"sum": [sum(row) for row in outputs["twice"]]}
+"""
 
 
 def feeds_of(pipeline: Pipeline, rows: list[Row]) -> dict[str, Any]:
@@ -64,3 +78,43 @@ def test_tensors_are_predicted_as_python_predicts_them(
         page.evaluate("strandline.run({ nothing: new Float32Array(1) })")
     with pytest.raises(Error, match="no value was fed"):
         page.evaluate("strandline.run({})")
+
+
+def test_a_plan_that_takes_python_is_run_from_tensors_too(
+    stage: Stage, visit: Callable[[], Visitor], tmp_path: Path
+) -> None:
+    """An output whose size only a run shows, and one that is an input as it came."""
+    nodes = [
+        helper.make_node("Unique", ["n"], ["values"]),
+        helper.make_node("Identity", ["x"], ["same"]),
+        helper.make_node("Add", ["x", "x"], ["twice"]),
+    ]
+    ends = [tensor("n", "int64", ["N", 1]), tensor("x", shape=["N", 2])]
+    made = [tensor("values", "int64", ["M"])]
+    made += [tensor(name, shape=["N", 2]) for name in ("same", "twice")]
+    (tmp_path / "unique.onnx").write_bytes(model(nodes, ends, made))
+    (tmp_path / "reference.csv").write_text("n,a,b\n" + "1,2,3\n2,0,1\n" * 10)
+    (tmp_path / "prepare.py").write_text(PREPARE)
+    stage.pack(
+        model=tmp_path / "unique.onnx",
+        reference=tmp_path / "reference.csv",
+        preprocess=tmp_path / "prepare.py",
+        name="unique",
+        send=False,
+    )
+    visitor = visit()
+    visitor.open(stage.url("unique"))
+    got = visitor.page.evaluate("""async () => {
+      const whole = new Float32Array(6).map((_, i) => i / 2);
+      const { values, same, twice } = await strandline.run({
+        n: { data: BigInt64Array.from([3n, -1n, 3n]), dims: [3, 1] },
+        x: { data: whole.subarray(2), dims: [2, 2] },
+      });
+      return [values, same, twice].map(({ data, dims }) =>
+        ({ kind: data.constructor.name, data: Array.from(data, Number), dims: [...dims] }));
+    }""")
+    assert got == [
+        {"kind": "BigInt64Array", "data": [-1, 3], "dims": [2]},
+        {"kind": "Float32Array", "data": [1, 1.5, 2, 2.5], "dims": [2, 2]},
+        {"kind": "Float32Array", "data": [2, 3, 4, 5], "dims": [2, 2]},
+    ]

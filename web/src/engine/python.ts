@@ -11,7 +11,7 @@ interface Door extends PyProxy {
   outputs(session: PyProxy): string;
   prepare(session: PyProxy, types: string): PyProxy | undefined;
   addresses(prepared: PyProxy): string;
-  run(session: PyProxy, types: string, values: unknown[]): PyProxy;
+  run(session: PyProxy, types: string, values: PyProxy): PyProxy;
 }
 
 interface Addresses extends CallSpec {
@@ -38,6 +38,7 @@ export class PythonModel {
   readonly inputs: readonly InputInfo[];
   /** The outputs' names in the model's order. */
   readonly outputs: readonly string[];
+  readonly #python: PyodideInterface;
   readonly #module: Module;
   readonly #door: Door;
   readonly #session: PyProxy;
@@ -45,6 +46,7 @@ export class PythonModel {
 
   /** `session` is a proxy of a `strandline.runtime.Session`, and from now on this object's. */
   constructor(python: PyodideInterface, session: PyProxy) {
+    this.#python = python;
     this.#module = (python as unknown as { _module: Module })._module;
     this.#door = python.pyimport("strandline.runtime.door") as Door;
     this.#session = session;
@@ -67,8 +69,7 @@ export class PythonModel {
     const held = this.#held.get(key) ?? this.#prepare(key, given.map(({ dtype, dims }) => ({ dtype, shape: [...dims] })));
     if (held.call !== null) return held.call.run(given.map(({ data }) => data));
     const types = JSON.stringify(given.map(({ dtype, dims }) => ({ dtype, shape: dims })));
-    const values = given.map(({ data }) => (Array.isArray(data) ? JSON.stringify(data) : data));
-    return this.#through(types, values);
+    return this.#through(types, given.map(({ data }) => (Array.isArray(data) ? JSON.stringify(data) : bytesOf(data))));
   }
 
   close(): void {
@@ -97,9 +98,11 @@ export class PythonModel {
     return new PreparedCall(spec, { memory, ...places, run: () => run(address), error: address });
   }
 
-  #through(types: string, values: unknown[]): Results {
-    const answers = this.#door.run(this.#session, types, values);
+  #through(types: string, values: (string | Uint8Array)[]): Results {
+    const list = this.#python.toPy(values) as PyProxy; // a typed array itself is no buffer to Python
+    let answers: PyProxy | undefined;
     try {
+      answers = this.#door.run(this.#session, types, list);
       const results: Results = {};
       for (const answer of answers as unknown as Iterable<PyProxy>) {
         const [name, dtype, shape, value] = answer.toJs() as [string, string | undefined, number[], PyBuffer | Uint8Array | string];
@@ -108,9 +111,14 @@ export class PythonModel {
       }
       return results;
     } finally {
-      answers.destroy();
+      answers?.destroy();
+      list.destroy();
     }
   }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Numbers): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 function elements(dtype: string, bytes: Uint8Array): Numbers {
