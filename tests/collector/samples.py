@@ -49,14 +49,14 @@ def manifest(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def write_site(folder: Path, **changes: Any) -> Path:
+def write_site(folder: Path, frozen: Reference | None = None, **changes: Any) -> Path:
     """A packed site, as far as the collector looks into it."""
-    text = reference().to_json()
+    text = (frozen or reference()).to_json()
     (folder / "model").mkdir(parents=True)
     (folder / "model" / "reference.json").write_text(text)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    files = {"reference": {"file": "model/reference.json", "sha256": digest}}
-    (folder / "manifest.json").write_text(json.dumps(manifest(**files | changes)))
+    changes = {"reference": {"file": "model/reference.json", "sha256": digest}} | changes
+    (folder / "manifest.json").write_text(json.dumps(manifest(**changes)))
     return folder
 
 

@@ -45,6 +45,18 @@ export interface Told {
   watch: { p_value: number; since: string | null } | null;
 }
 
+/** Rows that a column splits off: those of one value; null: of all others. */
+export interface Segment {
+  column: string;
+  value: string | null;
+}
+
+export interface ComparedSegment extends Segment {
+  rows: number;
+  drifted: number;
+  features: ComparedFeature[];
+}
+
 export interface Drift {
   model: string;
   version: string;
@@ -59,6 +71,9 @@ export interface Drift {
   reports: number;
   sessions: number;
   features: ComparedFeature[];
+  /** Absent where the reference has none; so are the counters. */
+  segments?: ComparedSegment[];
+  counters?: Record<string, number>;
   diagnosis: Diagnosis;
   story: Told[];
 }
@@ -92,6 +107,12 @@ export interface Performance {
   windows: PerformanceWindow[];
 }
 
+/** How often the application counted something; a hidden window has no count. */
+export interface CounterSeries {
+  name: string;
+  windows: (Window & { count?: number })[];
+}
+
 export interface FeatureSeries extends FeatureName {
   windows: SeriesWindow[];
 }
@@ -100,6 +121,7 @@ export interface Series {
   window_seconds: number;
   features: FeatureSeries[];
   quality?: Performance;
+  counters?: CounterSeries[];
 }
 
 interface Summary {
@@ -139,4 +161,6 @@ async function get<T>(path: string, query: Record<string, string | null> = {}): 
 export const models = (): Promise<Models> => get("v1/models");
 export const drift = (query: Query): Promise<Drift> => get("v1/drift", { ...query });
 export const series = (query: Query): Promise<Series> => get("v1/series", { ...query });
+export const segmentSeries = (query: Query, { column, value }: Segment): Promise<Series> =>
+  get("v1/series", { ...query, segment: column, value });
 export const metrics = (): Promise<Metrics> => get("v1/metrics");

@@ -4,17 +4,20 @@ import { bars, inWords } from "../ui/bars";
 import { byId, h } from "../ui/dom";
 import { counted, percent, statistic } from "../ui/format";
 import { type ComparedFeature, VERDICTS, value } from "../ui/verdict";
-import type { FeatureSeries, Told } from "./api";
+import type { FeatureSeries, Segment, Told } from "./api";
 import { timeline } from "./lines";
 import { METHODS, PSI } from "./measures";
+import { inWords as segmentInWords } from "./segments";
 
 export function drawDetail(
   feature: ComparedFeature,
+  segment: Segment | undefined,
   course: FeatureSeries | undefined,
   told: Told | undefined,
   windowMs: number,
 ): void {
-  byId("detail-title").textContent = feature.name;
+  byId("detail-title").textContent =
+    segment === undefined ? feature.name : `${feature.name}, ${segmentInWords(segment)}`;
   const { rows } = feature.summary.current;
   byId("detail-lead").textContent =
     rows === 0

@@ -48,7 +48,7 @@ interface Frame {
 const x = (frame: Frame, at: number): number => ((at - frame.from) / (frame.to - frame.from)) * frame.width;
 const y = (frame: Frame, value: number): number => frame.height - (Math.min(value, frame.top) / frame.top) * frame.height;
 
-function paths(frame: Frame, series: readonly Point[], windowMs: number): SVGElement[] {
+function paths(frame: Frame, series: readonly Point<Window>[], windowMs: number): SVGElement[] {
   return runs(series, windowMs).map((run) => {
     const at = run.map((p, i) => `${i === 0 ? "M" : "L"}${x(frame, p.at).toFixed(2)} ${y(frame, p.y ?? 0).toFixed(2)}`);
     // A window alone between gaps has no line: a stroke of no length, with round ends, is a dot.
@@ -57,7 +57,7 @@ function paths(frame: Frame, series: readonly Point[], windowMs: number): SVGEle
   });
 }
 
-function frameOf(series: readonly Point[], windowMs: number, width: number, height: number, least: number): Frame {
+function frameOf(series: readonly Point<Window>[], windowMs: number, width: number, height: number, least: number): Frame {
   const highest = Math.max(least, ...series.map((point) => point.y ?? 0));
   const from = (series[0]?.at ?? 0) - windowMs / 2;
   const to = (series.at(-1)?.at ?? 1) + windowMs / 2;
@@ -83,16 +83,37 @@ export function timeline(
   method: { id: string; label: string },
   windowMs: number,
 ): HTMLElement {
-  const series = points(windows, method.id);
-  const thresholds = method.id === "psi" ? [0.1, 0.25] : [];
-  const frame = frameOf(series, windowMs, 600, 120, method.id === "psi" ? 0.3 : 0.05);
+  const psi = method.id === "psi";
+  return course(points(windows, method.id), windowMs, {
+    label: method.label,
+    thresholds: psi ? [0.1, 0.25] : [],
+    least: psi ? 0.3 : 0.05,
+    tell: ({ y, window }) => `${method.label} ${statistic(y)}, ${window.rows} rows, ${window.sessions} sessions`,
+  });
+}
+
+/** What a course is of: `least` is how high it reaches at the least, `tell` what a shown window says. */
+interface Course<W extends Window> {
+  label: string;
+  thresholds: readonly number[];
+  least: number;
+  tell(point: Point<W>): string;
+}
+
+/** A line over windows, with a mark for every hidden one. */
+export function course<W extends Window>(
+  series: readonly Point<W>[],
+  windowMs: number,
+  { label, thresholds, least, tell }: Course<W>,
+): HTMLElement {
+  const frame = frameOf(series, windowMs, 600, 120, least);
   const half = (windowMs / 2 / (frame.to - frame.from)) * frame.width;
   const svg = s("svg", {
     class: "timeline",
     viewBox: "0 0 600 120",
     preserveAspectRatio: "none",
     role: "img",
-    "aria-label": `${method.label} per window, ${series.length} windows`,
+    "aria-label": `${label} per window, ${series.length} windows`,
   });
   for (const [i, threshold] of thresholds.entries()) {
     const at = y(frame, threshold).toFixed(2);
@@ -102,7 +123,7 @@ export function timeline(
     const left = (x(frame, point.at) - half).toFixed(2);
     const tip = point.window.hidden
       ? `${span(point.window)}: hidden, ${point.window.sessions} sessions`
-      : `${span(point.window)}: ${method.label} ${statistic(point.y)}, ${point.window.rows} rows, ${point.window.sessions} sessions`;
+      : `${span(point.window)}: ${tell(point)}`;
     svg.append(
       s(
         "g",
@@ -113,8 +134,8 @@ export function timeline(
     );
   }
   svg.append(...paths(frame, series, windowMs));
-  const first = windows[0];
-  const last = windows.at(-1);
+  const first = series[0]?.window;
+  const last = series.at(-1)?.window;
   return h(
     "div",
     { class: "plot" },

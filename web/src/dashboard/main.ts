@@ -3,10 +3,12 @@ import "./dashboard.css";
 import { byId, h } from "../ui/dom";
 import { counted } from "../ui/format";
 import * as api from "./api";
+import { drawCounters } from "./counters";
 import { drawDetail } from "./detail";
 import { type Live, watch } from "./live";
 import { drawMetrics, drawOverview, drawSystem } from "./overview";
 import { drawPerformance } from "./performance";
+import { drawSegments, found } from "./segments";
 import { type Sort, WORST_FIRST, drawTable, sorted } from "./table";
 
 /** What is looked at; all of it is in the address, so that a view can be passed on. */
@@ -16,32 +18,40 @@ interface View {
   hours: string;
   feature: string | null;
   metric: string | null;
+  segment: api.Segment | null;
   sort: Sort;
 }
 
 interface Shown {
   drift: api.Drift;
+  /** Whose rows the table is about; undefined: all. */
+  segment: api.ComparedSegment | undefined;
   courses: Map<string, api.FeatureSeries>;
+  counters: readonly api.CounterSeries[];
   performance: api.Performance | undefined;
   windowMs: number;
 }
 
 const address = new URLSearchParams(location.search);
+const column = address.get("segment");
 const view: View = {
   model: address.get("model"),
   version: address.get("version"),
   hours: address.get("hours") ?? "",
   feature: address.get("feature"),
   metric: address.get("metric"),
+  segment: column === null ? null : { column, value: address.get("value") },
   sort: { column: address.get("sort") ?? WORST_FIRST.column, descending: address.get("order") !== "asc" },
 };
 let known: api.Models | null = null;
 let shown: Shown | null = null;
 
 function remember(): void {
-  const { model, version, hours, feature, metric, sort } = view;
+  const { model, version, hours, feature, metric, segment, sort } = view;
   const pairs = { model, version, hours, feature, metric, sort: sort.column, order: sort.descending ? null : "asc" };
   const query = new URLSearchParams(Object.entries(pairs).filter((pair): pair is [string, string] => !!pair[1]));
+  if (segment !== null) query.set("segment", segment.column);
+  if (segment !== null && segment.value !== null) query.set("value", segment.value);
   history.replaceState(null, "", `?${query}`);
 }
 
@@ -62,16 +72,17 @@ function drawChoice(): void {
 
 function draw(): void {
   if (shown === null) return;
-  const { drift, courses, performance, windowMs } = shown;
+  const { drift, segment, courses, counters, performance, windowMs } = shown;
   drawOverview(drift);
   drawPerformance(performance, windowMs, view.metric, (name) => {
     view.metric = name;
     remember();
     draw();
   });
-  const watched = drift.features.filter(({ role }) => role !== "system");
+  drawSegments(drift, segment);
+  const watched = (segment ?? drift).features.filter(({ role }) => role !== "system");
   const feature = watched.find(({ name }) => name === view.feature) ?? sorted(watched, WORST_FIRST)[0];
-  const story = new Map(drift.story.map((told) => [told.name, told]));
+  const story = new Map(segment === undefined ? drift.story.map((told) => [told.name, told]) : []);
   drawTable(watched, courses, story, windowMs, view.sort, feature?.name ?? null, {
     sort: (column) => {
       const descending = view.sort.column === column ? !view.sort.descending : column !== "name";
@@ -87,7 +98,8 @@ function draw(): void {
   });
   drawSystem(drift.features.filter(({ role }) => role === "system"));
   byId("detail").hidden = feature === undefined;
-  if (feature !== undefined) drawDetail(feature, courses.get(feature.name), story.get(feature.name), windowMs);
+  if (feature !== undefined) drawDetail(feature, segment, courses.get(feature.name), story.get(feature.name), windowMs);
+  drawCounters(drift, counters, windowMs);
 }
 
 async function refresh(): Promise<void> {
@@ -105,8 +117,16 @@ async function refresh(): Promise<void> {
   const from = hours > 0 ? new Date(Date.now() - hours * 3_600_000).toISOString() : null;
   const query = { model: current.model, version: current.version, from };
   const [drift, series] = await Promise.all([api.drift(query), api.series(query)]);
-  const courses = new Map(series.features.map((feature) => [feature.name, feature]));
-  shown = { drift, courses, performance: series.quality, windowMs: series.window_seconds * 1000 };
+  const segment = found(drift, view.segment);
+  const { features } = segment === undefined ? series : await api.segmentSeries(query, segment);
+  shown = {
+    drift,
+    segment,
+    courses: new Map(features.map((feature) => [feature.name, feature])),
+    counters: series.counters ?? [],
+    performance: series.quality,
+    windowMs: series.window_seconds * 1000,
+  };
   draw();
 }
 
@@ -148,12 +168,18 @@ function showLive(state: Live): void {
 byId<HTMLSelectElement>("model").addEventListener("change", ({ target }) => {
   const info = known?.models[Number((target as HTMLSelectElement).value)];
   if (info === undefined) return;
-  Object.assign(view, { model: info.model, version: info.version });
+  Object.assign(view, { model: info.model, version: info.version, segment: null });
   remember();
   void update();
 });
 byId<HTMLSelectElement>("period").addEventListener("change", ({ target }) => {
   view.hours = (target as HTMLSelectElement).value;
+  remember();
+  void update();
+});
+byId<HTMLSelectElement>("segment").addEventListener("change", ({ target }) => {
+  const one = shown?.drift.segments?.[Number((target as HTMLSelectElement).value || -1)];
+  view.segment = one === undefined ? null : { column: one.column, value: one.value };
   remember();
   void update();
 });

@@ -14,9 +14,15 @@ export function drawOverview(drift: Drift): void {
   const watched = drift.features.filter(({ role }) => role !== "system");
   const drifted = watched.filter(({ verdict }) => verdict === "drift").length;
   const unsure = watched.filter(({ verdict }) => verdict === "bins cannot tell").length;
-  const tone = drifted > 0 ? "bad" : unsure > 0 ? "warn" : drift.rows > 0 ? "good" : "";
+  const parts = drift.segments ?? [];
+  const apart = parts.filter((segment) => segment.drifted > 0).length;
+  const tone = drifted > 0 || apart > 0 ? "bad" : unsure > 0 ? "warn" : drift.rows > 0 ? "good" : "";
+  const notes = [
+    unsure > 0 ? `and ${count(unsure)} uncertain` : "features and outputs",
+    ...(apart > 0 ? [`drift in ${apart} of ${parts.length} segments`] : []),
+  ];
   byId("tiles").replaceChildren(
-    tile("Drifted", `${drifted} of ${watched.length}`, unsure > 0 ? `and ${count(unsure)} uncertain` : "features and outputs", tone),
+    tile("Drifted", `${drifted} of ${watched.length}`, notes.join("; "), tone),
     tile("Rows", count(drift.rows), "predicted on devices"),
     tile("Sessions", count(drift.sessions), counted(drift.reports, "report")),
     tile("Windows", count(drift.windows), drift.hidden_windows > 0 ? `and ${count(drift.hidden_windows)} hidden` : "none hidden"),
