@@ -48,9 +48,19 @@ def peers_python() -> Path:
             uv = [sys.executable, "-m", "uv"]
             run([*uv, "venv", "--clear", "--python", sys.executable, folder], "uv venv: the peers")
             run(
-                [*uv, "pip", "install", "--no-deps", "--require-hashes", "-r", LOCK],
+                # Named, because `python -m uv` takes its own environment before VIRTUAL_ENV.
+                [
+                    *uv,
+                    "pip",
+                    "install",
+                    "--python",
+                    python,
+                    "--no-deps",
+                    "--require-hashes",
+                    "-r",
+                    LOCK,
+                ],
                 "uv pip install: evidently, whylogs, nannyml",
-                env={**os.environ, "VIRTUAL_ENV": str(folder)},
             )
             write_stamp(stamp, key)
     return python

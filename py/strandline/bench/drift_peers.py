@@ -34,6 +34,45 @@ def scipy(reference: Any, current: Any) -> Callable[[], object]:
     return lambda: [ks_2samp(a, b) for a, b in columns]
 
 
+@peer
+def evidently(reference: Any, current: Any) -> Callable[[], object]:
+    """The data drift preset, which compares the raw rows of both tables."""
+    from evidently import Report
+    from evidently.presets import DataDriftPreset
+
+    frames = _frame(current), _frame(reference)
+    return lambda: Report([DataDriftPreset()]).run(*frames).dict()
+
+
+@peer
+def whylogs(reference: Any, current: Any) -> Callable[[], object]:
+    """A profile of the current table, and its drift scores against the reference's profile."""
+    import whylogs as why
+    from whylogs.viz.drift.column_drift_algorithms import calculate_drift_scores
+
+    known = why.log(_frame(reference)).profile().view()
+    frame = _frame(current)
+    return lambda: calculate_drift_scores(why.log(frame).profile().view(), known)
+
+
+@peer
+def nannyml(reference: Any, current: Any) -> Callable[[], object]:
+    """Kolmogorov-Smirnov of every column by a calculator fitted to the reference, one chunk."""
+    import nannyml as nml
+
+    frame = _frame(current)
+    calculator = nml.UnivariateDriftCalculator(
+        column_names=list(frame), continuous_methods=["kolmogorov_smirnov"], chunk_number=1
+    ).fit(_frame(reference))
+    return lambda: calculator.calculate(frame)
+
+
+def _frame(table: Any) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame(table, columns=[f"x{i}" for i in range(table.shape[1])])
+
+
 def main(name: str, folder: str) -> int:
     import numpy as np
 
