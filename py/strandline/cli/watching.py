@@ -138,6 +138,10 @@ def report(a: argparse.Namespace) -> int:
     }
     if seen.hidden:
         about["hidden"] = f"{len(seen.hidden)} windows of fewer than {a.min_sessions} sessions"
+    if seen.hidden_segments:
+        about["hidden segments"] = (
+            f"{len(seen.hidden_segments)}, in windows where fewer than {a.min_sessions} sessions had any"
+        )
     if seen.start is not None and seen.end is not None:
         about |= {"from": _utc(seen.start), "to": _utc(seen.end)}
     about["diagnosis"] = seen.story.model.sentence
@@ -145,6 +149,13 @@ def report(a: argparse.Namespace) -> int:
     about["sequential test"] = f"alarm: {', '.join(alarms)}" if alarms else "no alarm"
     items = [PRESETS[name]() for name in a.preset or ("drift",)]
     found = Report(items, include_tests=a.test, about=about).run(seen.profile)
+    if seen.hidden_segments and "segments" in found.document:
+        shown = [
+            one
+            for one in found.document["segments"]
+            if one["rows"] or (one["column"], one["value"]) not in seen.hidden_segments
+        ]
+        found = Snapshot({**found.document, "segments": shown})
     _show(found, a.out)
     return found.exit_code if a.test else 0
 

@@ -74,13 +74,29 @@ def drift(found: Comparison, **settings: int) -> dict[str, Any]:
         "alpha": ALPHA,
         "drifted": sum(one.verdict == "drift" for one in whole),
         "features": [one.to_json() for one in whole],
-        **extras(found.profile, found.drifts),
+        **_extras(found),
         "diagnosis": found.story.model.to_json(),
         "story": [
             {"name": one.name, **found.story.of(one.name)} for one in whole if one.role != "system"
         ],
         **_quality(found),
     }
+
+
+def _extras(found: Comparison) -> dict[str, Any]:
+    """Counters and segments; one whose rows are hidden in all windows is not among these."""
+    hidden = found.hidden_segments
+    seen = found.profile.segments
+    shown = [one for one in found.drifts if one.segment in seen or one.segment not in hidden]
+    members = extras(found.profile, shown)
+    if hidden:
+        members["hidden_segments"] = [
+            {"column": part.column, "value": part.value, "windows": hidden[part]}
+            for one in found.reference.segmentations
+            for part in one.segments
+            if part in hidden
+        ]
+    return members
 
 
 def _quality(found: Comparison) -> dict[str, Any]:
@@ -134,7 +150,7 @@ def series(
     about = {} if segment is None else {"segment": segment._asdict()}
     found = [
         None
-        if course.drifts is None
+        if course.drifts is None or segment in course.hidden
         else {one.name: one for one in course.drifts if one.segment == segment}
         for course in courses
     ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ import msgspec
 
 from strandline.collector.envelope import Report
 from strandline.collector.storage import Merged, Model, Part, Storage
-from strandline.drift import Profile, Reference, SessionMoments, WireError
+from strandline.drift import Profile, Reference, Segment, SessionMoments, WireError
 
 MAX_ROWS = 10_000_000
 """rows of one report: keeps the sum of a billion reports below 2^53"""
@@ -34,6 +35,8 @@ WHOLE = {COUNTERS: "counters", QUALITY: "quality"}
 """keys of what a profile holds beside its features, and the members that they are"""
 SESSIONS = SEPARATOR + "sessions"
 """key of the moments between a window's sessions"""
+SEGMENTS = SEPARATOR + "segments"
+"""key of how many of a window's sessions had rows in each segment"""
 
 
 class ProfileError(ValueError):
@@ -77,7 +80,7 @@ def profile_of(reference: Reference, texts: Iterable[tuple[str, str]]) -> Profil
         "features": {},
     }
     for key, text in texts:
-        if key == SESSIONS:
+        if key in (SESSIONS, SEGMENTS):
             continue
         value = msgspec.json.decode(text)
         if key in WHOLE:
@@ -97,6 +100,37 @@ def moments_of(reference: Reference, texts: Mapping[str, str]) -> SessionMoments
     """The moments between the sessions of a window; `None` when it was begun without them."""
     text = texts.get(SESSIONS)
     return None if text is None else SessionMoments.from_wire(json.loads(text), reference)
+
+
+def sessions_of(reference: Reference, texts: Mapping[str, str]) -> Counter[Segment] | None:
+    """How many sessions of a window had rows in each segment; `None` when they were not counted from
+    its first report on.
+    """
+    text = texts.get(SEGMENTS)
+    if text is None:
+        return None
+    counts = Counter[Segment]()
+    for one, numbers in zip(reference.segmentations, msgspec.json.decode(text), strict=True):
+        counts.update(dict(zip(one.segments, numbers, strict=True)))
+    return counts
+
+
+def too_few(reference: Reference, texts: Mapping[str, str], least: int) -> frozenset[Segment]:
+    """The segments of a window that must not be shown, since fewer than `least` sessions had rows in
+    them, or nobody knows how many. Where one is not, the shown one of the fewest sessions goes with it:
+    the whole less the segments that are shown would else be what may not be.
+    """
+    counts = sessions_of(reference, texts)
+    seen = profile_of(reference, texts.items()).segments if counts is None else frozenset(+counts)
+    hidden: set[Segment] = set()
+    for segmentation in reference.segmentations:
+        parts = [one for one in segmentation.segments if one in seen]
+        if counts is not None:
+            parts.sort(key=counts.__getitem__)
+            few = sum(counts[one] < least for one in parts)
+            parts = parts[: few + 1] if few else []
+        hidden.update(parts)
+    return frozenset(hidden)
 
 
 def texts_of(profile: Profile) -> dict[str, str]:
@@ -203,6 +237,7 @@ class Catalogue:
         moments = moments_of(reference, held) if held else SessionMoments(reference, {})
         if moments is None:
             return Merged(features, {})
+        counts = sessions_of(reference, held) if held else Counter[Segment]()
         sessions: dict[UUID, bytes] = {}
         for session, part in parts.items():
             before = _kept(reference, part.held)
@@ -210,8 +245,13 @@ class Catalogue:
                 part.profiles if before is None else (before, *part.profiles), reference
             )
             moments = moments.moved(before, after)
+            if counts is not None and not part.settled:
+                counts.update(after.segments - (before.segments if before else frozenset()))
             sessions[session] = zlib.compress(msgspec.json.encode(after.to_wire()), 1)
         features[SESSIONS] = json.dumps(moments.to_wire(), separators=(",", ":"))  # beyond 64 bits
+        if counts is not None and reference.segmentations:
+            numbers = [[counts[part] for part in one.segments] for one in reference.segmentations]
+            features[SEGMENTS] = msgspec.json.encode(numbers).decode()
         return Merged(features, sessions)
 
 

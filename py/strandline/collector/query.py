@@ -6,7 +6,8 @@ not even read, so no difference of two answers can show them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +65,8 @@ class Comparison:
     hidden: tuple[Window, ...]
     sessions: int
     story: Story
+    hidden_segments: Mapping[Segment, int]
+    """of how many shown windows a segment's rows are left out, since too few sessions had any"""
 
     @property
     def start(self) -> int | None:
@@ -85,6 +88,8 @@ class Course:
     drifts: tuple[FeatureDrift, ...] | None
     quality: dict[str, Any] | None = None
     """how good the predictions were, by labels and without; `None` for a model without labels"""
+    hidden: frozenset[Segment] = frozenset()
+    """segments that too few of the window's sessions had rows in"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,7 @@ class Query:
         self.min_sessions = min_sessions
         self._storage = storage
         self._catalogue = catalogue
-        self._windows = Windows(ALPHA)
+        self._windows = Windows(ALPHA, min_sessions)
         self._stories = Stories(ALPHA)
 
     def models(self) -> list[Known]:
@@ -170,6 +175,9 @@ class Query:
             hidden=hidden,
             sessions=history.sessions,
             story=self._tell(entry, shown),
+            hidden_segments=Counter(
+                segment for window in shown for segment in self._windows.hidden(entry, window)
+            ),
         )
 
     def series(
@@ -196,6 +204,7 @@ class Query:
                 self._windows.profile(entry, window),
                 self._windows.drifts(entry, window),
                 self._windows.quality(entry, window),
+                self._windows.hidden(entry, window),
             )
             if window.sessions >= self.min_sessions
             else Course(window, None, None)

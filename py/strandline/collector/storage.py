@@ -25,6 +25,8 @@ class Part:
 
     held: bytes | None
     profiles: Sequence[Any]
+    settled: bool = False
+    """whether there were earlier ones that are forgotten"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
-from strandline.collector.profiles import Entry, moments_of, profile_of
+from strandline.collector.profiles import Entry, moments_of, profile_of, too_few
 from strandline.collector.storage import Window
-from strandline.drift import FeatureDrift, Profile, SessionMoments, compare
+from strandline.drift import FeatureDrift, Profile, Segment, SessionMoments, compare
 from strandline.drift.quality.summary import brief
 
 REMEMBERED = 1000
@@ -25,6 +25,7 @@ _Key = tuple[int, int, int, int]
 class _Held:
     profile: Profile
     sessions: SessionMoments | None
+    hidden: frozenset[Segment]
     drifts: tuple[FeatureDrift, ...] | None = None
     quality: dict[str, Any] | None = None
 
@@ -32,14 +33,15 @@ class _Held:
 class Windows:
     """Answers for windows by (model, start, length, reports): a changed window has more reports."""
 
-    def __init__(self, alpha: float, remembered: int = REMEMBERED) -> None:
+    def __init__(self, alpha: float, min_sessions: int, remembered: int = REMEMBERED) -> None:
         self._alpha = alpha
+        self._min_sessions = min_sessions
         self._remembered = remembered
         self._held: OrderedDict[_Key, _Held] = OrderedDict()
         self._lock = threading.Lock()
 
     def profile(self, entry: Entry, window: Window) -> Profile:
-        """The window's merged profile; not to be changed."""
+        """The window's merged profile without its hidden segments; not to be changed."""
         return self._hold(entry, window).profile
 
     def drifts(self, entry: Entry, window: Window) -> tuple[FeatureDrift, ...]:
@@ -63,6 +65,10 @@ class Windows:
         """The moments between the window's sessions; `None` when they are not known."""
         return self._hold(entry, window).sessions
 
+    def hidden(self, entry: Entry, window: Window) -> frozenset[Segment]:
+        """The segments that too few of the window's sessions had rows in."""
+        return self._hold(entry, window).hidden
+
     def _hold(self, entry: Entry, window: Window) -> _Held:
         key = (entry.model.id, window.start, window.seconds, window.reports)
         with self._lock:
@@ -70,9 +76,12 @@ class Windows:
             if held is not None:
                 self._held.move_to_end(key)
                 return held
+        hidden = too_few(entry.reference, window.features, self._min_sessions)
+        profile = profile_of(entry.reference, window.features.items())
         held = _Held(
-            profile_of(entry.reference, window.features.items()),
+            profile.without(hidden) if hidden else profile,
             moments_of(entry.reference, window.features),
+            hidden,
         )
         with self._lock:
             self._held[key] = held

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from strandline.drift.columns import as_columns, length, taken
@@ -227,6 +227,20 @@ class Profile:
             for feature in self.reference
             if segmentation.splits(feature)
         }
+
+    @property
+    def segments(self) -> frozenset[Segment]:
+        """The segments that have rows."""
+        tallies = self._tallies.items()
+        return frozenset(part for (part, _), tally in tallies if part is not None and tally.rows)
+
+    def without(self, segments: Collection[Segment]) -> Profile:
+        """The same, but for what these segments held; the rest no longer adds up to the whole."""
+        found = Profile(self.reference)
+        found += self
+        for key in [key for key in found._counted if key[0] in segments]:
+            del found._counted[key]
+        return found
 
     def _tally(self, part: Segment | None, name: str) -> Tally:
         tally = self._tallies.get((part, name))

@@ -74,6 +74,8 @@ export interface Drift {
   /** Absent where the reference has none; so are the counters. */
   segments?: ComparedSegment[];
   counters?: Record<string, number>;
+  /** Segments that too few sessions had rows in, in so many of the shown windows. */
+  hidden_segments?: (Segment & { windows: number })[];
   diagnosis: Diagnosis;
   story: Told[];
 }

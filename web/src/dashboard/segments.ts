@@ -13,17 +13,21 @@ export function found(drift: Drift, wanted: Segment | null): ComparedSegment | u
 
 export function drawSegments(drift: Drift, chosen: ComparedSegment | undefined): void {
   const all = drift.segments ?? [];
-  byId("segments").hidden = all.length === 0;
+  const hidden = (drift.hidden_segments ?? []).filter((one) => found(drift, one) === undefined);
+  byId("segments").hidden = all.length + hidden.length === 0;
   const option = (segment: ComparedSegment): HTMLOptionElement =>
     h(
       "option",
       { value: String(all.indexOf(segment)), selected: segment === chosen },
       `${inWords(segment)}: ${counted(segment.rows, "row")}, ${segment.drifted} drifted`,
     );
+  const secret = (segment: Segment): HTMLOptionElement =>
+    h("option", { disabled: true }, `${inWords(segment)}: hidden, too few sessions`);
   byId("segment").replaceChildren(
     h("option", { value: "", selected: chosen === undefined }, "All"),
     ...[...new Set(all.map(({ column }) => column))].map((column) =>
       h("optgroup", { label: column }, ...all.filter((one) => one.column === column).map(option)),
     ),
+    ...hidden.map(secret),
   );
 }

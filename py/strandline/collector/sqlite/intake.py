@@ -112,8 +112,7 @@ def _merge_window(
     for report in reports:
         by_session.setdefault(report.session, []).append(report.profile)
     parts = {
-        session: Part(_held_of(db, window, session), profiles)
-        for session, profiles in by_session.items()
+        session: _part(db, window, session, profiles) for session, profiles in by_session.items()
     }
     merged = merge(key[0], held, parts)
     db.executemany(
@@ -129,10 +128,9 @@ def _merge_window(
     )
 
 
-def _held_of(db: sqlite3.Connection, window: int, session: UUID) -> bytes | None:
-    row = db.execute(
-        "SELECT profile FROM window_sessions WHERE window_id = ? AND session = ?",
+def _part(db: sqlite3.Connection, window: int, session: UUID, profiles: Sequence[Any]) -> Part:
+    held, reports = db.execute(
+        "SELECT profile, reports FROM window_sessions WHERE window_id = ? AND session = ?",
         (window, session.bytes),
     ).fetchone()
-    held: bytes | None = row[0]
-    return held
+    return Part(held, profiles, settled=held is None and reports > len(profiles))
