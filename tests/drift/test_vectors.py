@@ -186,6 +186,39 @@ def test_mmd_holds_its_level_in_a_few_cases(shape):
     assert alarms(shape, (60, 60), 40) <= binom(40, 0.05).ppf(0.9999)
 
 
+@pytest.mark.parametrize("sizes", [(60, 40), (40, 400)], ids=str)
+@pytest.mark.parametrize("shift", [0.0, 0.4, 1.5])
+def test_the_effects_interval_covers_that_of_the_populations(sizes, shift):
+    rng = np.random.default_rng(25)
+    n, m = sizes
+    cases, missed = 60, 0
+    for _ in range(cases):
+        feature = Reference.from_columns({"e": rng.normal(size=(n, D))}, latency=False)["e"]
+        found = METHODS["mmd"](feature, feature.count(rng.normal(size=(m, D)) * 0.7 + shift))
+        # Of so many rows that they are as good as the populations, spread as n and m rows are.
+        whole = [
+            feature.count(rng.normal(size=(20_000, D)) * s + c) for s, c in ((1, 0), (0.7, shift))
+        ]
+        own = [(one.squares - sum(x * x for x in one.sums) / one.n) / (one.n - 1) for one in whole]
+        unit = vectors.AMPLITUDE**2 * vectors.FREQUENCIES
+        spread = ((n - 1) * own[0] + (m - 1) * own[1]) / (n + m - 2) / unit
+        truth = math.sqrt(max(0.0, float(squared(*whole))) / spread)
+        missed += not found.effect_ci_low <= truth <= found.effect_ci_high
+        assert found.effect_ci_low <= found.effect <= found.effect_ci_high
+    assert missed <= binom(cases, 0.05).ppf(0.9999)
+
+
+def test_the_effects_interval_narrows_with_the_rows():
+    rng = np.random.default_rng(26)
+    widths = []
+    for n in (100, 10_000):
+        feature = Reference.from_columns({"e": rng.normal(size=(n, D))}, latency=False)["e"]
+        found = METHODS["mmd"](feature, feature.count(rng.normal(size=(n, D)) + 1))
+        assert found.effect_ci_low > 0
+        widths.append(found.effect_ci_high - found.effect_ci_low)
+    assert widths[1] < widths[0] / 5
+
+
 def test_mmd_sees_what_no_coordinate_shows():
     rng = np.random.default_rng(22)
     reference = Reference.from_columns({"e": rng.normal(size=(2000, 2))})

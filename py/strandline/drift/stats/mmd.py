@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from math import sqrt
+from math import inf, sqrt
 from operator import add, mul
 from random import Random
 from typing import Final
 
 from strandline.drift.features import VectorFeature
 from strandline.drift.stats.cells import effective_n
-from strandline.drift.stats.special import chi2_sf
+from strandline.drift.stats.special import chi2_quantile, chi2_sf
 from strandline.drift.stats.statistic import Statistic, statistic
 from strandline.drift.tally import VectorTally
 from strandline.drift.vectors import AMPLITUDE
@@ -30,6 +30,9 @@ def mmd(feature: VectorFeature, current: VectorTally) -> Statistic:
     MMD over the root of that covariance's trace, as Cohen's d has the difference of the means over
     the standard deviation. References: Gretton et al. (2012); Hall (1983) and Buckley & Eagleson
     (1988) for the distribution.
+
+    The effect's confidence interval is the triangle inequality's: the means of the two samples lie,
+    at 95 %, together no further from those of the populations than that distribution's quantile.
     """
     reference = feature.tally
     n, m = reference.n, current.n
@@ -37,6 +40,7 @@ def mmd(feature: VectorFeature, current: VectorTally) -> Statistic:
     spread = _spread(reference, current)
     effect = sqrt(max(0.0, value) / spread) if spread else (1.0 if value > 0 else 0.0)
     p_value = _p_value(feature, current, spread) if min(n, m) > 1 else 1.0
+    ci_low, ci_high = _interval(feature, current, spread) if min(n, m) > 1 else (0.0, inf)
     return Statistic(
         method="mmd",
         value=value,
@@ -47,6 +51,8 @@ def mmd(feature: VectorFeature, current: VectorTally) -> Statistic:
         effect=effect,
         effect_high=effect,
         floor=0.1,
+        effect_ci_low=ci_low,
+        effect_ci_high=ci_high,
     )
 
 
@@ -109,22 +115,47 @@ def _total(sessions: Sequence[VectorTally]) -> tuple[int, list[int]]:
     return sum(one.n for one in sessions), sums
 
 
-def _p_value(feature: VectorFeature, current: VectorTally, spread: float) -> float:
-    reference = feature.tally
-    n, m = reference.n, current.n
-    biased = (
-        Fraction(_dot(reference, reference), n * n)
-        + Fraction(_dot(current, current), m * m)
-        - Fraction(2 * _dot(reference, current), n * m)
-    ) / _unit(reference)
+def _biased(a: VectorTally, b: VectorTally) -> Fraction:
+    """The squared distance of the samples' mean features."""
+    n, m = a.n, b.n
+    within = Fraction(_dot(a, a), n * n) + Fraction(_dot(b, b), m * m)
+    return (within - Fraction(2 * _dot(a, b), n * m)) / _unit(a)
+
+
+def _null(feature: VectorFeature, spread: float) -> tuple[float, float] | None:
+    """Degrees of freedom and scale of the shifted chi-square spread + (χ² - df)·scale; `None` where
+    nothing varies.
+    """
     first, second, third = feature.traces
     if not spread or not first or not second or not third:
-        return 1.0 if biased == 0 else 0.0
+        return None
     second *= (spread / first) ** 2
     third *= (spread / first) ** 3
     df = second**3 / third**2
-    x = effective_n(n, m) * float(biased)
-    return chi2_sf(max(0.0, df + (x - spread) * sqrt(df / second)), df)
+    return df, sqrt(second / df)
+
+
+def _p_value(feature: VectorFeature, current: VectorTally, spread: float) -> float:
+    biased = _biased(feature.tally, current)
+    null = _null(feature, spread)
+    if null is None:
+        return 1.0 if biased == 0 else 0.0
+    df, scale = null
+    x = effective_n(feature.tally.n, current.n) * float(biased)
+    return chi2_sf(max(0.0, df + (x - spread) / scale), df)
+
+
+def _interval(feature: VectorFeature, current: VectorTally, spread: float) -> tuple[float, float]:
+    """The effect's, at 95 %."""
+    null = _null(feature, spread)
+    if null is None:
+        return 0.0, inf
+    df, scale = null
+    quantile = spread + (chi2_quantile(df) - df) * scale
+    # With drift the samples' noise has its own size on either side.
+    noise = sum(_own_spread(tally) / tally.n for tally in (feature.tally, current))
+    seen, reach = sqrt(float(_biased(feature.tally, current))), sqrt(quantile / spread * noise)
+    return max(0.0, seen - reach) / sqrt(spread), (seen + reach) / sqrt(spread)
 
 
 def _spread(a: VectorTally, b: VectorTally) -> float:
@@ -133,6 +164,13 @@ def _spread(a: VectorTally, b: VectorTally) -> float:
         return 0.0
     total = a.squares - Fraction(_dot(a, a), a.n) + b.squares - Fraction(_dot(b, b), b.n)
     return float(total / (a.n + b.n - 2) / _unit(a))
+
+
+def _own_spread(tally: VectorTally) -> float:
+    """tr Σ of one sample's features."""
+    return float(
+        (tally.squares - Fraction(_dot(tally, tally), tally.n)) / (tally.n - 1) / _unit(tally)
+    )
 
 
 def _unit(tally: VectorTally) -> int:

@@ -130,6 +130,18 @@ def student_quantile(df: float) -> float:
     return high
 
 
+def chi2_quantile(df: float) -> float:
+    """The x with P(X > x) = 5 % for X of a chi-square distribution, by bisection."""
+    low, high = 0.0, df + 20 + 10 * sqrt(df)
+    while high - low > 1e-9 * high:
+        middle = (low + high) / 2
+        if chi2_sf(middle, df) > 0.05:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
 def covariance_of_abs(rho: float) -> float:
     """Cov(|X|, |Y|) of standard normals with correlation rho."""
     return 2 / pi * (sqrt(1 - rho * rho) + rho * asin(rho) - 1)
