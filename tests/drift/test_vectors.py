@@ -197,7 +197,7 @@ def test_the_effects_interval_covers_that_of_the_populations(sizes, shift):
         found = METHODS["mmd"](feature, feature.count(rng.normal(size=(m, D)) * 0.7 + shift))
         # Of so many rows that they are as good as the populations, spread as n and m rows are.
         whole = [
-            feature.count(rng.normal(size=(20_000, D)) * s + c) for s, c in ((1, 0), (0.7, shift))
+            feature.count(rng.normal(size=(5_000, D)) * s + c) for s, c in ((1, 0), (0.7, shift))
         ]
         own = [(one.squares - sum(x * x for x in one.sums) / one.n) / (one.n - 1) for one in whole]
         unit = vectors.AMPLITUDE**2 * vectors.FREQUENCIES
