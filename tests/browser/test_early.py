@@ -24,16 +24,25 @@ ONE_BY_ONE = """async (rows) => {
 ROWS_COUNTED = "async () => (await model.drift()).rows"
 
 
-def hold_python(page: Page) -> list[Route]:
-    """Keep Pyodide's WebAssembly from arriving; the requests that wait for it."""
+def hold_python(page: Page) -> Callable[[], None]:
+    """Keep Pyodide's WebAssembly from arriving, whenever it is asked for; call the result to let it come."""
     held: list[Route] = []
-    page.context.route("**/pyodide.asm.wasm", lambda route: held.append(route))
-    return held
+    comes = False
 
+    def asked(route: Route) -> None:
+        if comes:
+            route.continue_()
+        else:
+            held.append(route)
 
-def let_python_come(page: Page, held: list[Route]) -> None:
-    while held:
-        held.pop().continue_()
+    def let_python_come() -> None:
+        nonlocal comes
+        comes = True
+        while held:
+            held.pop().continue_()
+
+    page.context.route("**/pyodide.asm.wasm", asked)
+    return let_python_come
 
 
 @pytest.mark.parametrize("kind", ["mlp", "gradient-boosting"])
@@ -42,13 +51,13 @@ def test_early_rows_are_predicted_as_python_predicts_them_and_counted_once(
 ) -> None:
     assert stage.pack(kind, send=False).manifest.plan is not None
     page = visit().page
-    held = hold_python(page)
+    let_python_come = hold_python(page)
     page.goto(stage.url(kind) + "manifest.json")
     page.evaluate(LOAD)
     missing: Row = {**rows[0], next(k for k, v in rows[0].items() if isinstance(v, float)): None}
     given = [*rows[:20], missing]
     early = page.evaluate(ONE_BY_ONE, given)
-    let_python_come(page, held)
+    let_python_come()
     assert page.evaluate(ROWS_COUNTED) == len(given)
     assert early == page.evaluate(ONE_BY_ONE, given)  # to the last bit
     assert page.evaluate(ROWS_COUNTED) == 2 * len(given)
@@ -65,7 +74,7 @@ def test_what_the_plan_does_not_understand_waits_for_python(
 ) -> None:
     stage.pack(send=False)
     page = visit().page
-    held = hold_python(page)
+    let_python_come = hold_python(page)
     page.goto(stage.url() + "manifest.json")
     page.evaluate(LOAD)
     text = {k: str(v) if isinstance(v, float) else v for k, v in rows[0].items()}
@@ -73,7 +82,7 @@ def test_what_the_plan_does_not_understand_waits_for_python(
     page.evaluate("(rows) => { globalThis.both = model.predict(rows); }", rows[:2])
     waits = "Promise.race([later, both, new Promise((r) => setTimeout(r, 300, 'waits'))])"
     assert page.evaluate(waits) == "waits"
-    let_python_come(page, held)
+    let_python_come()
     first, second = page.evaluate("both")
     assert page.evaluate("later") == [first]
     assert page.evaluate(ROWS_COUNTED) == 3

@@ -11,7 +11,7 @@
 import { WorkerClient } from "./client";
 import { Early } from "./early";
 import type { Feeds, Results } from "./engine/tensor";
-import type { Drift, Label, Labelled, OutboxState, Predictions, Progress, Quality, Row, Value } from "./messages";
+import type { Calls, Drift, Label, Labelled, Method, OutboxState, Predictions, Progress, Quality, Row, Value } from "./messages";
 import { siteFolder } from "./site/cache";
 import type { Manifest } from "./site/manifest";
 
@@ -101,7 +101,15 @@ export async function load(url: string | URL = moduleFolder(), options: LoadOpti
     type: "module",
     name: "strandline",
   });
-  const client = new WorkerClient(worker, options);
+  const main = new WorkerClient(worker, options);
+  // Python's start takes whatever processors there are, and would hold up the first prediction.
+  const client = {
+    call: async <M extends Method>(method: M, ...args: Parameters<Calls[M]>): Promise<ReturnType<Calls[M]>> => {
+      await early.yielded;
+      return main.call(method, ...args);
+    },
+    terminate: () => main.terminate(),
+  };
   const whole = client.call("open", site).finally(() => early.end());
   let manifest: Manifest;
   try {
