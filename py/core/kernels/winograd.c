@@ -27,15 +27,17 @@ static const char *check_pack(const sl_args *a) {
     return NULL;
 }
 
-/* Three taps at the points 0, 1, -1, 2, -2 and infinity. */
-static void evaluate(const double *g, size_t step, double *to) {
-    const double first = g[0], second = g[step], third = g[2 * step];
-    to[0] = first / 4;
-    to[1] = -(first + second + third) / 6;
-    to[2] = -(first - second + third) / 6;
-    to[3] = first / 24 + second / 12 + third / 6;
-    to[4] = first / 24 - second / 12 + third / 6;
-    to[5] = third;
+/* Three taps of MR filters at the points 0, 1, -1, 2, -2 and infinity. */
+static void evaluate(const double (*g)[MR], size_t step, double (*to)[MR]) {
+    for (size_t i = 0; i < MR; i++) {
+        const double first = g[0][i], second = g[step][i], third = g[2 * step][i];
+        to[0][i] = first / 4;
+        to[1][i] = -(first + second + third) / 6;
+        to[2][i] = -(first - second + third) / 6;
+        to[3][i] = first / 24 + second / 12 + third / 6;
+        to[4][i] = first / 24 - second / 12 + third / 6;
+        to[5][i] = third;
+    }
 }
 
 static const char *run_pack(const sl_call *call) {
@@ -43,23 +45,23 @@ static const char *run_pack(const sl_call *call) {
     const size_t rows = (size_t)packed_rows(call->p[0]), matrix = rows * channels;
     const float *from = call->in[0];
     float *to = call->out[0];
-    if (filters == 0 || channels == 0) return NULL;
-    for (size_t top = filters / MR * MR; top < rows; top += MR) {
-        for (size_t f = 0; f < POINTS; f++)
-            memset(to + f * matrix + top * channels, 0, MR * channels * sizeof *to);
-    }
-    for (size_t m = 0; m < filters; m++) {
-        for (size_t c = 0; c < channels; c++, from += 9) {
-            double taps[9], half[3][IN], whole[IN];
-            for (size_t i = 0; i < 9; i++)
-                taps[i] = from[i];
+    for (size_t top = 0; top < rows; top += MR) {
+        const size_t there = smaller(MR, filters - top);
+        for (size_t c = 0; c < channels; c++, to += MR) {
+            double taps[9][MR] = {0}, half[3 * IN][MR], whole[IN][MR];
+            for (size_t m = 0; m < there; m++) {
+                for (size_t i = 0; i < 9; i++)
+                    taps[i][m] = from[((top + m) * channels + c) * 9 + i];
+            }
             for (size_t x = 0; x < 3; x++)
-                evaluate(taps + x, 3, half[x]);
-            float *at = to + m / MR * MR * channels + c * MR + m % MR;
+                evaluate((const double (*)[MR])taps + x, 3, half + x * IN);
             for (size_t y = 0; y < IN; y++) {
-                evaluate(&half[0][y], IN, whole);
-                for (size_t x = 0; x < IN; x++, at += matrix)
-                    *at = (float)whole[x];
+                evaluate((const double (*)[MR])half + y, IN, whole);
+                for (size_t x = 0; x < IN; x++) {
+                    float *at = to + (y * IN + x) * matrix;
+                    for (size_t m = 0; m < MR; m++)
+                        at[m] = (float)whole[x][m];
+                }
             }
         }
     }
