@@ -363,7 +363,7 @@ def test_only_so_many_dashboards_listen(
 def test_a_missing_dashboard_says_how_to_get_it(collector: Running) -> None:
     answer = collector.client.get("/")
     assert answer.status_code == 503
-    assert "make web" in answer.text
+    assert "make assets" in answer.text
 
 
 def test_the_dashboard_is_served_with_its_assets(tmp_path: Path) -> None:

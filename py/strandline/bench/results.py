@@ -162,6 +162,8 @@ one run, so that a slow moment of the machine hits all of them: compare columns,
 same sources; *from JS* are prepared calls from JavaScript in that worker, typed arrays in and out;
 *onnxruntime-web* is npm's WASM build in the same browser, called from JavaScript in its
 worker. *native* is this engine in CPython, *native onnxruntime* its CPU provider.
+
+Profiles and drift tests, beside other libraries: [drift-benchmarks.md](drift-benchmarks.md).
 """
 
 

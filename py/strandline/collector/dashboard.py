@@ -12,7 +12,7 @@ WEB = Path(__file__).parent.parent / "bundle" / "assets" / "web"
 MISSING = (
     "The dashboard's files are not in this installation: there is no page to show.\n"
     "The collector itself works; its data are at /v1/models and /v1/drift.\n"
-    "In a checkout `make web` builds the files; a released wheel brings them.\n"
+    "In a checkout `make assets` builds the files; a released wheel brings them.\n"
 )
 
 
