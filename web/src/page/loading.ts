@@ -16,6 +16,7 @@ const WORDS: Record<Stage, string> = {
 
 export class Loading {
   readonly #steps: Map<Stage, HTMLElement>;
+  #failed = false;
 
   constructor() {
     const shown = STAGES.filter((stage) => stage !== "ready");
@@ -24,6 +25,7 @@ export class Loading {
   }
 
   show({ stage, loaded, total }: Progress): void {
+    if (this.#failed) return; // files that still arrive must not hide what went wrong
     const at = STAGES.indexOf(stage);
     for (const [step, element] of this.#steps) {
       const place = STAGES.indexOf(step);
@@ -50,6 +52,7 @@ export class Loading {
   }
 
   fail(error: unknown): void {
+    this.#failed = true;
     byId("loading").classList.add("failed");
     byId("loading-title").textContent = "The model could not be loaded";
     byId("bytes-text").textContent = error instanceof Error ? error.message : String(error);
