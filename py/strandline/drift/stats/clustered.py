@@ -108,6 +108,17 @@ class Sample:
             for a, x in zip(scores, means, strict=True)
         ]
 
+    @property
+    def design_effect(self) -> float:
+        """Variance of the current's shares, of all cells together, beside that of independent rows
+        (Rao & Scott's first order).
+        """
+        size = len(self.current_counts)
+        cells = [[float(i == j) for j in range(size)] for i in range(size)]
+        trace = sum(self.between([one])[0][0] for one in cells)
+        alone = sum(self.independent([one], self.m)[0][0] for one in cells)
+        return trace / alone if alone > 0 else 1.0
+
     def difference(self, scores: Sequence[Sequence[float]]) -> Matrix:
         """Covariance of the difference of the samples' means of scores, without drift."""
         return _sum(self.independent(scores, self.n), self.between(scores))
@@ -284,7 +295,18 @@ def _missing(statistic: Statistic, sample: Sample) -> Corrected:
 def _share(cell: int, sample: Sample) -> Corrected:
     scores = [float(i == cell) for i in range(len(sample.reference_counts))]
     difference = sample.current_counts[cell] / sample.m - sample.reference_counts[cell] / sample.n
-    return _linear(scores, sample, difference)
+    actual, naive = sample.difference([scores])[0][0], sample.naive([scores])[0][0]
+    # A rare cell's own variance between few sessions is often seen far too small: it is at least
+    # what the design effect of all cells together makes of it.
+    effect = sample.design_effect
+    floor = (
+        sample.independent([scores], sample.n)[0][0]
+        + effect * sample.independent([scores], sample.m)[0][0]
+    )
+    if max(actual, floor) <= 0:
+        return 1.0, 1.0
+    actual = max(actual, floor)
+    return _student(difference, actual, sample), actual / naive
 
 
 def _linear(scores: Sequence[float], sample: Sample, difference: float) -> Corrected:

@@ -9,9 +9,9 @@ from typing import Final
 from strandline.drift import exact
 from strandline.drift.features import CategoricalFeature, NumericFeature
 from strandline.drift.stats import intervals
-from strandline.drift.stats.cells import LEAST_REFERENCE, effective_n
+from strandline.drift.stats.cells import LEAST_EXPECTED, LEAST_REFERENCE, effective_n
 from strandline.drift.stats.epps import holding, representatives
-from strandline.drift.stats.fisher import last_category
+from strandline.drift.stats.fisher import fisher, last_category
 from strandline.drift.stats.intervals import score_variance
 from strandline.drift.stats.special import normal_sf, separation, student_quantile, student_sf
 from strandline.drift.stats.statistic import Statistic, statistic
@@ -101,7 +101,8 @@ def z(feature: CategoricalFeature, current: CategoricalTally) -> Statistic:
     """The two-sample z of the share of the category that sorts last, current minus reference.
 
     Meant for features with two categories: the last one of 0 and 1, False and True, no and yes. The
-    effect is the difference of the shares, its confidence interval Newcombe's.
+    effect is the difference of the shares, its confidence interval Newcombe's. Where either sample
+    expects fewer than five rows of it, or of all others, p is Fisher's if that is larger.
     """
     n, m = feature.tally.n, current.n
     last = last_category(feature)
@@ -111,6 +112,8 @@ def z(feature: CategoricalFeature, current: CategoricalTally) -> Statistic:
     error = sqrt(pooled * (1 - pooled) / effective_n(n, m))
     value = difference / error if error else 0.0
     p_value = 2 * normal_sf(abs(value))
+    if min(pooled, 1 - pooled) * min(n, m) < LEAST_EXPECTED:
+        p_value = max(p_value, fisher(a, n, b, m))
     ci_low, ci_high = intervals.of_difference(a / n, n, b / m, m)
     return Statistic(
         method="z",
