@@ -229,19 +229,23 @@ def _sizes(statistic: Statistic, sample: Sample) -> Corrected:
     cuts = _cuts(sample)
     covariance = _weighted(sample.difference(cuts), [w * w for w in weights])
     value = sum(w * abs(d) for w, d in zip(weights, _at_cuts(sample), strict=True))
-    sds = [sqrt(row[k]) for k, row in enumerate(covariance)]
-    mean = sum(sds) * sqrt(2 / pi)
-    variance = 0.0
-    for j, row in enumerate(covariance):
-        variance += row[j] * (1 - 2 / pi)
-        for i in range(j):
-            if sds[i] and sds[j]:
-                rho = max(-1.0, min(1.0, row[i] / (sds[i] * sds[j])))
-                variance += 2 * sds[i] * sds[j] * covariance_of_abs(rho)
     naive = _weighted(sample.naive(cuts), [w * w for w in weights])
     ratio = sum(row[k] for k, row in enumerate(covariance)) / sum(
         row[k] for k, row in enumerate(naive)
     )
+    seen = [sqrt(row[k]) for k, row in enumerate(covariance)]
+    # As for single shares: a cut in a tail varies at least as all cuts together do.
+    sds = [
+        max(sd, sqrt(ratio * row[k])) for k, (sd, row) in enumerate(zip(seen, naive, strict=True))
+    ]
+    mean = sum(sds) * sqrt(2 / pi)
+    variance = 0.0
+    for j, row in enumerate(covariance):
+        variance += sds[j] ** 2 * (1 - 2 / pi)
+        for i in range(j):
+            if seen[i] and seen[j]:
+                rho = max(-1.0, min(1.0, row[i] / (seen[i] * seen[j])))
+                variance += 2 * sds[i] * sds[j] * covariance_of_abs(rho)
     # A sum of sizes is to its mean as the root of a quadratic form is: twice the shape for F.
     return _tail(value, mean, variance, 4 * sample.freedom), ratio
 

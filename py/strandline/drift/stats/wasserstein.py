@@ -7,7 +7,7 @@ from math import inf, isfinite, pi, sqrt
 
 from strandline.drift.features import NumericFeature
 from strandline.drift.stats import intervals
-from strandline.drift.stats.cells import effective_n
+from strandline.drift.stats.cells import LEAST_EXPECTED, effective_n
 from strandline.drift.stats.curves import Point, pieces, points, reaches, unit
 from strandline.drift.stats.intervals import Interval
 from strandline.drift.stats.ks import ks
@@ -26,13 +26,16 @@ def wasserstein(feature: NumericFeature, current: NumericTally) -> Statistic:
     the means, which is known exactly, so W1 = A − B + 2B = B − A + 2A: a tail in which only one
     sample has values costs no width of the bounds.
 
-    The p-value is of Σ v|F − G| over cuts within the reference's range (v: the part of the range
-    each stands for), whose mean and variance without drift follow from the Brownian bridge; a gamma
-    distribution with these two is fitted.
+    The p-value is of Σ v|F − G| over cuts within the reference's range that enough rows lie beyond
+    (v: the part of the range each stands for), whose mean and variance without drift follow from
+    the Brownian bridge; a gamma distribution with these two is fitted.
     """
     scale = unit(feature.tally)
     low, high, value = (bound / scale for bound in _bounds(feature, current))
     at = points(feature, current)
+    # Beyond a cut that so few rows lie beyond, F − G moves in a few large steps and is not normal.
+    least = LEAST_EXPECTED / min(feature.tally.n, current.n)
+    at = [point for point in at if least <= point.share <= 1 - least] or at
     # Without a range there is nothing to move over: what is left is whether values are the same.
     p_value = _p_value(at) if at else ks(feature, current).p_value
     width = (feature.tally.maximum - feature.tally.minimum) / scale
