@@ -12,9 +12,11 @@ from strandline.core import bridge_sf
 from strandline.drift.stats.fisher import fisher
 from strandline.drift.stats.special import (
     beta_i,
+    central_chi2_cdfs,
     chi2_sf,
     gamma_q,
     kolmogorov_sf,
+    noncentral_chi2_cdf,
     normal_sf,
     student_sf,
 )
@@ -36,6 +38,12 @@ def test_chi_square_tails(df):
         assert chi2_sf(x, df) == pytest.approx(stats.chi2.sf(x, df), rel=1e-10)
     assert chi2_sf(0, df) == 1
     assert chi2_sf(1e6, df) == pytest.approx(0, abs=1e-300)
+
+
+@given(st.floats(0, 40), st.floats(0.1, 400), st.floats(0, 200))
+def test_noncentral_chi_square(x, df, noncentrality):
+    found = noncentral_chi2_cdf(central_chi2_cdfs(x, df), noncentrality)
+    assert found == pytest.approx(stats.ncx2.cdf(x, df, noncentrality), abs=1e-10)
 
 
 @given(st.floats(-30, 30))

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from math import inf, isfinite, sqrt
 from typing import Final, TypeAlias
 
+from strandline.drift.stats.special import central_chi2_cdfs, noncentral_chi2_cdf, normal_sf
+
 Interval: TypeAlias = tuple[float, float]
 
 CONFIDENCE: Final = 0.95
@@ -18,6 +20,8 @@ Z: Final = 1.959963984540054
 """the normal quantile at (1 + CONFIDENCE)/2"""
 KOLMOGOROV: Final = 1.3580986393225507
 """P(sup|B| > KOLMOGOROV) = 1 − CONFIDENCE for a Brownian bridge B"""
+_SERIES_TO: Final = 20.0
+"""up to here the noncentral chi-square is summed: its series is short, and its approximation crude"""
 
 
 def widened(low: float, high: float, estimate: float, around: Interval) -> Interval:
@@ -92,12 +96,22 @@ def of_cells(
 
 def _noncentrality(x: float, nu: float, quantile: float) -> float:
     """The λ at which x is so many standard deviations above what χ²(λ) gives, by bisection."""
-    low, high = 0.0, x + 10.0 * (1 + sqrt(x))
-    if _sankaran(x, nu, 0.0) <= quantile:
+    if x <= _SERIES_TO:
+        central, below = central_chi2_cdfs(x, nu), normal_sf(-quantile)
+
+        def is_above(noncentrality: float) -> bool:
+            return noncentral_chi2_cdf(central, noncentrality) > below
+    else:
+
+        def is_above(noncentrality: float) -> bool:
+            return _sankaran(x, nu, noncentrality) > quantile
+
+    if not is_above(0.0):
         return 0.0
+    low, high = 0.0, x + 10.0 * (1 + sqrt(x))
     for _ in range(60):
         middle = (low + high) / 2
-        if _sankaran(x, nu, middle) > quantile:
+        if is_above(middle):
             low = middle
         else:
             high = middle
@@ -105,7 +119,9 @@ def _noncentrality(x: float, nu: float, quantile: float) -> float:
 
 
 def _sankaran(x: float, nu: float, noncentrality: float) -> float:
-    """A normal variable that is large when χ²(λ) is. References: Sankaran (1963)."""
+    """A normal variable that is large when χ²(λ) is, good to 0.0004 in probability for x above
+    `_SERIES_TO`. References: Sankaran (1963).
+    """
     a, b, c = nu + noncentrality, nu + 2 * noncentrality, nu + 3 * noncentrality
     h = 1 - 2 * a * c / (3 * b * b)
     p = b / (a * a)

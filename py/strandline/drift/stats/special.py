@@ -4,6 +4,7 @@ oracle.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import asin, erfc, exp, lgamma, log, log1p, pi, sqrt
 from typing import Final
 
@@ -28,6 +29,35 @@ def kolmogorov_sf(x: float) -> float:
 def chi2_sf(x: float, df: float) -> float:
     """P(X > x) for X of a chi-square distribution with df > 0 degrees of freedom."""
     return gamma_q(df / 2, x / 2)
+
+
+def central_chi2_cdfs(x: float, df: float) -> list[float]:
+    """P(X ≤ x) for X of chi-square distributions with df, df + 2, df + 4 … degrees of freedom, as long
+    as it is 1e-12 or more: about x + 20 of them at most.
+    """
+    a, half = df / 2, x / 2
+    if half <= 0:
+        return []
+    below, found = 1.0 - gamma_q(a, half), []
+    step = exp(a * log(half) - half - lgamma(a + 1))
+    while below >= 1e-12:
+        found.append(below)
+        below -= step
+        a += 1
+        step *= half / a
+    return found
+
+
+def noncentral_chi2_cdf(central: Sequence[float], noncentrality: float) -> float:
+    """P(X ≤ x) for X of a noncentral chi-square distribution, from its `central_chi2_cdfs` at x: their
+    mean, weighted by Poisson's probabilities. References: Johnson, Kotz & Balakrishnan (1995), 29.4.
+    """
+    total, half = 0.0, noncentrality / 2
+    weight = exp(-half)
+    for j, below in enumerate(central, 1):
+        total += weight * below
+        weight *= half / j
+    return total
 
 
 def normal_sf(x: float) -> float:
