@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -421,3 +422,73 @@ def test_all_together_make_one_node_of_a_block() -> None:
     after = passes.optimise(g, Store())
     assert ops(after) == ["FusedConv"]
     assert_same(g, after, X)
+
+
+class TestComposeDistances:
+    @staticmethod
+    def scan(
+        *steps: Node, x: tuple[int, ...] = (3, 5), swapped: bool = False, **attrs: object
+    ) -> Graph:
+        """Distances of every row of k to all rows of x: [rows of x, rows of k]."""
+        difference = ("row", "state") if swapped else ("state", "row")
+        body = graph(
+            [
+                Node("Identity", ("state",), ("kept",)),
+                Node("Sub", difference, ("d",)),
+                *steps,
+                Node("Identity", ("s",), ("scanned",)),
+            ],
+            ["state", "row"],
+            ["kept", "scanned"],
+            {"last": np.array([1])},
+            opset=18,
+        )
+        return graph(
+            [
+                Node("Scan", ("x", "k"), ("", "a"), {"body": body, "num_scan_inputs": 1, **attrs}),
+                Node("Transpose", ("a",), ("y",), {"perm": (1, 0)}),
+            ],
+            ["x"],
+            ["y"],
+            {"k": normal(4, 5)},
+            opset=18,
+            shapes=[x],
+        )
+
+    SQUARES = Node("ReduceSumSquare", ("d", "last"), ("s",), {"keepdims": 0})
+
+    @pytest.mark.parametrize("swapped", [False, True])
+    @pytest.mark.parametrize(
+        ("metric", "steps"),
+        [
+            ("sqeuclidean", [SQUARES]),
+            ("euclidean", [Node("ReduceL2", ("d", "last"), ("s",), {"keepdims": 0})]),
+            ("euclidean", [replace(SQUARES, outputs=("q",)), Node("Sqrt", ("q",), ("s",))]),
+            ("cityblock", [Node("ReduceL1", ("d", "last"), ("s",), {"keepdims": 0})]),
+            (
+                "cityblock",
+                [
+                    Node("Abs", ("d",), ("m",)),
+                    Node("ReduceSum", ("m", "last"), ("s",), {"keepdims": 0}),
+                ],
+            ),
+        ],
+    )
+    def test_every_metric(self, metric: str, steps: list[Node], swapped: bool) -> None:
+        g = self.scan(*steps, swapped=swapped)
+        after = passes.remove_dead(passes.remove_identities(apply(passes.compose_distances, g)))
+        assert ops(after) == ["PairwiseDistances"]
+        assert after.nodes[0].attrs["metric"] == metric
+        assert_same(g, after, normal(3, 5))
+
+    @pytest.mark.parametrize(
+        "g",
+        [
+            scan(replace(SQUARES, attrs={"keepdims": 1})),
+            scan(Node("ReduceSum", ("d", "last"), ("s",), {"keepdims": 0})),
+            scan(SQUARES, scan_output_directions=[1]),
+            scan(SQUARES, x=(2, 3, 5)),
+        ],
+    )
+    def test_what_means_something_else_stays(self, g: Graph) -> None:
+        assert apply(passes.compose_distances, g) is g

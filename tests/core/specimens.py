@@ -307,6 +307,17 @@ _MAKERS: dict[str, Callable[[], Specimen]] = {
     "best_class_f32": lambda: Specimen(
         (_f(2, 3), np.ones((2, 3), bool), _i(7, 8, 9)), (_empty("q", 2),), (2, 3, 8)
     ),
+    "cdist_f32": lambda: Specimen(
+        (_f(5, 3), _f(-(-4 // core.panel_width()) * core.panel_width() * 3)),
+        (_empty("f", 5, 4),),
+        (5, 4, 3, 1),
+    ),
+    "svm_margins_f32": lambda: Specimen(
+        (_f(2, 6), _f(2, 6), _f(3)), (_empty("f", 2, 3), _empty("f", 2, 3)), (2, 3, 1, 2, 3)
+    ),
+    "svm_couple_f32": lambda: Specimen(
+        (_f(2, 3), -_f(3), _f(3)), (_empty("f", 2, 3), _empty("d", 15)), (2, 3)
+    ),
     "two_classes_f32": lambda: Specimen(
         (_f(2, 1), _i(7, 8)), (_empty("q", 2), _empty("f", 2, 2)), (2, 1, 0, 8, 0, 0.1, 0.5)
     ),

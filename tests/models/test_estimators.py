@@ -74,6 +74,8 @@ TRANSFORMERS: dict[str, dict[str, Any]] = {
     "impute.KNNImputer": {},
 }
 MISSING = {"impute.KNNImputer"}
+NUMPY = {"impute.KNNImputer"}
+"""Those whose exports have values of a shape that only a run shows, which NumPy's references make."""
 
 
 def made(path: str, **parameters: Any) -> Any:
@@ -91,7 +93,9 @@ def test_estimator(path: str, backend: str) -> None:
     model = exported(path)
     x = zoo.numbers(40, seed=5)
     feeds = {"X": zoo.with_missing(x) if path in MISSING else x}
-    assert_equal(Session(model, backend=backend).run(feeds), expected(model, feeds))
+    session = Session(model, backend=backend)
+    assert_equal(session.run(feeds), expected(model, feeds))
+    assert session.needed_numpy == (backend == "reference" or path in NUMPY)
 
 
 _EXPORTED: dict[str, bytes] = {}

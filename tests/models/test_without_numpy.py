@@ -24,6 +24,9 @@ MODELS = (
     "lightgbm_multiclass",
     "xgboost_missing",
     "gradient_boosting_binary",
+    "knn",
+    "svc_rbf",
+    "svr",
 )
 
 PROGRAM = """

@@ -48,6 +48,8 @@ def evaluate(
     tensors."""
     if node.op == "Constant" and not node.domain:
         return {node.outputs[0]: _literal(node)}
+    if inputs and inputs[0] is not None and (known := from_type(node, inputs[0].type)):
+        return {node.outputs[0]: known}
     infos = [None if c is None else Info(c.type, c) for c in inputs]
     types = infer(node, operator, infos)
     if types is not None:

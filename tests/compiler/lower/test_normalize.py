@@ -113,3 +113,21 @@ def test_groups(channels: int, groups: int, area: int, opset: int) -> None:
 def test_halves() -> None:
     x, scale = (v.astype(np.float16) for v in (values(3, 9), values(9, seed=1)))
     check("LayerNormalization", x, scale, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("p", [1, 2])
+@given(shape=st.lists(st.integers(1, 9), min_size=1, max_size=4), axis=st.integers(-4, 3))
+@generated
+def test_rows_of_length_one(p: int, dtype: type, shape: list[int], axis: int) -> None:
+    x = values(*shape).astype(dtype)
+    x[0] = 0
+    axis = axis % len(shape)
+    check("LpNormalization", x, axis=axis, p=p, opset=22)
+
+
+@given(shape=st.lists(st.integers(1, 9), min_size=4, max_size=4), axes=st.sets(st.integers(0, 3)))
+@generated
+def test_mean_and_variance(shape: list[int], axes: set[int]) -> None:
+    x = values(*shape)
+    check("MeanVarianceNormalization", x, axes=sorted(axes) or [0, 2, 3], atol=1e-4)

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 from strandline.compiler.lower.binary import pair
 from strandline.compiler.lower.half import as_type, narrow_output, wide_output
-from strandline.compiler.lower.layout import is_half
+from strandline.compiler.lower.layout import MAX_RANK, is_half
+from strandline.compiler.lower.reduction import reduce
 from strandline.compiler.lower.registry import Lowering, lower
+from strandline.compiler.lower.unary import apply
 from strandline.onnx.graph import Node
-from strandline.onnx.types import float32
-from strandline.ops.rules import axis_of
+from strandline.onnx.types import bool_, float32
+from strandline.ops.rules import axes_of, axis_of, ints
 
 
 def _single(low: Lowering, name: str) -> bool:
@@ -145,3 +147,39 @@ def _repeated(low: Lowering, name: str, groups: int, each: int) -> str:
     result = low.temp(float32, (groups * each,))
     low.emit("copy_nd", (name,), (result,), 4, 2, groups, each, 1, 0, 0, each, 1, 0)
     return result
+
+
+@lower("LpNormalization")
+def lp_normalization(node: Node, low: Lowering) -> bool:
+    """Divided by its norm; a vector of zeros by 1."""
+    x = low.type(node.inputs[0])
+    if x.dtype.format not in "fd" or len(x.shape) > MAX_RANK:
+        return False
+    axis = axis_of(low.attrs["axis"], len(x.shape))
+    shape = tuple(1 if i == axis else size for i, size in enumerate(x.shape))
+    norm, divisor = low.temp(x.dtype, shape), low.temp(x.dtype, shape)
+    zero = low.temp(bool_, shape)
+    op = "reduce_l1" if low.attrs["p"] == 1 else "reduce_l2"
+    reduce(low, op, node.inputs[0], norm, (axis,))
+    none, one = (low.constant(x.dtype, (1,), [value]) for value in (0.0, 1.0))
+    pair(low, "equal", norm, none, zero)
+    count = math.prod(shape)
+    low.emit("where", (zero, one, norm), (divisor,), x.dtype.itemsize, 1, count, 1, 0, 1)
+    return pair(low, "div", node.inputs[0], divisor, node.outputs[0])
+
+
+@lower("MeanVarianceNormalization")
+def mean_variance_normalization(node: Node, low: Lowering) -> bool:
+    x = low.type(node.inputs[0])
+    if x.dtype.format not in "fd" or len(x.shape) > MAX_RANK or low.opset < 9:
+        return False
+    axes = axes_of(ints(low.attrs["axes"]), len(x.shape))
+    shape = tuple(1 if i in axes else size for i, size in enumerate(x.shape))
+    mean, centred, square = (low.temp(x.dtype, s) for s in (shape, x.shape, x.shape))
+    reduce(low, "reduce_mean", node.inputs[0], mean, axes)
+    pair(low, "sub", node.inputs[0], mean, centred)
+    pair(low, "mul", centred, centred, square)
+    reduce(low, "reduce_mean", square, mean, axes)
+    apply(low, "sqrt", mean, mean)
+    pair(low, "add", mean, low.constant(x.dtype, (1,), [1e-9]), mean)
+    return pair(low, "div", centred, mean, node.outputs[0])

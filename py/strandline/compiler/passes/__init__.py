@@ -7,6 +7,7 @@ from strandline.compiler.passes.attention import fuse_attention
 from strandline.compiler.passes.clean import remove_identities
 from strandline.compiler.passes.compose import compose_activations
 from strandline.compiler.passes.dead import remove_dead
+from strandline.compiler.passes.distances import compose_distances
 from strandline.compiler.passes.fold import fold_constants
 from strandline.compiler.passes.fuse import fuse_activation, fuse_bias
 from strandline.compiler.passes.norm import compose_norm, fuse_sum_norm
@@ -16,6 +17,7 @@ from strandline.onnx.graph import Graph
 
 __all__ = [
     "compose_activations",
+    "compose_distances",
     "compose_norm",
     "fold_affine",
     "fold_constants",
@@ -35,7 +37,8 @@ def optimise(graph: Graph, store: Store) -> Graph:
     graph = remove_dead(graph)
     graph = remove_identities(graph)
     graph = fold_constants(graph, store, keep=("DequantizeLinear",))
-    graph = remove_identities(fuse_quantized(graph, store))
+    graph = fuse_quantized(compose_distances(graph), store)
+    graph = remove_identities(graph)
     graph = fold_constants(remove_dead(graph), store)
     graph = fold_affine(graph, store)
     graph = compose_norm(graph)
