@@ -227,6 +227,13 @@ _MAKERS: dict[str, Callable[[], Specimen]] = {
         (_f(3, 2, 2), _i(0, 1, -1, 0)), (_empty("f", 2, 2),), (8, 1, 2, 2, 3, 2)
     ),
     "one_hot": lambda: Specimen((_i(0, 2, -1), _f(2)), (_empty("f", 3, 4),), (Q, 3, 4, 1, 4)),
+    "scatter_elements": lambda: Specimen(
+        (_i(0, 1, -1, 2), _f(2, 2)), (_empty("f", 3, 2),), (F, 1, Q, 2, 0, 3, 2, 2, 0, 1, 2)
+    ),
+    "scatter_nd": lambda: Specimen(
+        (_i(0, 1, -1, 0), _f(2, 2)), (_empty("f", 3, 2, 2),), (F, 3, 2, 2, 2, 3, 2)
+    ),
+    "triangle": lambda: Specimen((_f(2, 3, 4),), (_empty("f", 2, 3, 4),), (4, 2, 3, 4, 1, 1)),
     "argmax": lambda: Specimen((_f(2, 3, 4),), (_empty("q", 2, 4),), (F, 2, 3, 4, 0)),
     "argmin": lambda: Specimen((_f(2, 3, 4),), (_empty("q", 2, 4),), (F, 2, 3, 4, 1)),
     "top_k": lambda: Specimen(

@@ -177,8 +177,10 @@ def conv_transpose(
     )
     wide = np.float32 if x.dtype == np.float16 else x.dtype
     batch, spatial = x.shape[0], x.shape[2:]
-    columns = x.astype(wide).reshape(batch, group, x.shape[1] // group, -1)
-    weights = w.astype(wide).reshape(group, w.shape[0] // group, w.shape[1], -1)
+    columns = x.astype(wide).reshape(batch, group, x.shape[1] // group, math.prod(spatial))
+    weights = w.astype(wide).reshape(
+        group, w.shape[0] // group, w.shape[1], math.prod(shape.kernel)
+    )
     canvas = np.zeros((batch, group * w.shape[1], *full), wide)
     for tap, place in enumerate(np.ndindex(shape.kernel)):
         part = np.matmul(weights[..., tap].transpose(0, 2, 1), columns)  # [N, G, M/G, places]
@@ -186,7 +188,7 @@ def conv_transpose(
             slice(k * d, k * d + (size - 1) * s + 1, s)
             for k, d, s, size in zip(place, shape.dilations, shape.strides, spatial, strict=True)
         )
-        canvas[(slice(None), slice(None), *target)] += part.reshape(batch, -1, *spatial)
+        canvas[(slice(None), slice(None), *target)] += part.reshape(*canvas.shape[:2], *spatial)
     result = np.zeros((*canvas.shape[:2], *shape.output), wide)
     source = tuple(slice(p, p + o) for p, o in zip(shape.begins, shape.output, strict=True))
     cropped = canvas[(slice(None), slice(None), *source)]

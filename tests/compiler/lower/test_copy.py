@@ -173,3 +173,25 @@ def test_range(dtype: str) -> None:
         check("Range", *bounds, constant=(0, 1, 2))
     if dtype.startswith("float"):
         check("Range", *(np.array(v, dtype) for v in (0.5, 3, 0.1)), constant=(0, 1, 2))
+
+
+@pytest.mark.parametrize("mode", ["DCR", "CRD"])
+@given(
+    st.integers(0, 2),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(1, 4),
+    st.integers(1, 4),
+    DTYPES,
+)
+@generated
+def test_blocks(mode: str, batch: int, b: int, channels: int, h: int, w: int, dtype: str) -> None:
+    deep = counted((batch, channels * b * b, h, w), dtype)
+    check("DepthToSpace", deep, blocksize=b, mode=mode)
+    check("SpaceToDepth", counted((batch, channels, h * b, w * b), dtype), blocksize=b)
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(-7, 7), st.sampled_from([1, 7, 9, 10, 11]))
+@generated
+def test_diagonal(rows: int, columns: int, k: int, dtype: int) -> None:
+    check("EyeLike", counted((rows, columns)), k=k, dtype=dtype)

@@ -162,3 +162,17 @@ def test_cumsum(dtype: str) -> None:
     for axis in (0, 1, -1):
         for flags in ((0, 0), (1, 0), (0, 1), (1, 1)):
             check("CumSum", x, np.array(axis), constant=(1,), exclusive=flags[0], reverse=flags[1])
+
+
+@pytest.mark.parametrize("opset", [11, 13])
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_hardmax(axis: int, opset: int) -> None:
+    x = np.random.default_rng(0).integers(0, 4, (3, 5, 2)).astype(np.float32)
+    check("Hardmax", x, axis=axis, opset=opset)
+
+
+@pytest.mark.parametrize("p", [1, 2])
+@pytest.mark.parametrize("shape", [(2, 3, 4), (2, 3, 4, 5), (1, 2, 3, 2, 3)])
+def test_global_lp_pool(shape: tuple[int, ...], p: int) -> None:
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    check("GlobalLpPool", x, p=p, rtol=1e-5)

@@ -9,6 +9,7 @@ from strandline.compiler.lower import (
     attention,
     binary,
     copy,
+    einsum,
     encode,
     gather,
     linear,
@@ -19,9 +20,11 @@ from strandline.compiler.lower import (
     recurrent,
     reduction,
     resample,
+    scatter,
     svm,
     trees,
     unary,
+    volume,
     window,
 )
 from strandline.compiler.lower.registry import Instr, Lowering, lower, rule_for
@@ -32,6 +35,7 @@ __all__ = [
     "attention",
     "binary",
     "copy",
+    "einsum",
     "encode",
     "gather",
     "linear",
@@ -44,8 +48,10 @@ __all__ = [
     "reduction",
     "resample",
     "rule_for",
+    "scatter",
     "svm",
     "trees",
     "unary",
+    "volume",
     "window",
 ]

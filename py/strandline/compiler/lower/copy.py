@@ -253,6 +253,41 @@ def _source(mode: str, at: int, size: int) -> int:
     return min(around, 2 * size - 2 - around)
 
 
+@lower("DepthToSpace", "SpaceToDepth")
+def blocks(node: Node, low: Lowering) -> bool:
+    """Blocks of pixels become channels, or channels blocks: axes in another order."""
+    x = low.type(node.inputs[0])
+    batch, channels, height, width = x.shape
+    b, last = low.attrs["blocksize"], low.attrs["mode"] == "CRD"
+    if node.op == "SpaceToDepth":
+        split = (batch, channels, height // b, b, width // b, b)
+        order = (0, 1, 3, 5, 2, 4) if last else (0, 3, 5, 1, 2, 4)
+    elif last:
+        split = (batch, channels // (b * b), b, b, height, width)
+        order = (0, 1, 4, 2, 5, 3)
+    else:
+        split = (batch, b, b, channels // (b * b), height, width)
+        order = (0, 3, 4, 1, 5, 2)
+    strides, dims = contiguous(split), [split[axis] for axis in order]
+    read = [strides[axis] for axis in order]
+    copy(low, node.inputs[0], node.outputs[0], dims, read, contiguous(dims))
+    return True
+
+
+@lower("EyeLike")
+def eye_like(node: Node, low: Lowering) -> bool:
+    y, k = low.type(node.outputs[0]), low.attrs["k"]
+    rows, columns = y.shape
+    if y.dtype.name in ("bfloat16", "string"):
+        return False
+    fill(low, node.outputs[0], 0)
+    length = max(min(rows + min(k, 0), columns - max(k, 0)), 0)
+    start = -k * columns if k < 0 else k
+    one = low.constant(y.dtype, (1,), [1])
+    copy(low, one, node.outputs[0], (length,), (0,), (columns + 1,), to=start)
+    return True
+
+
 @lower("ConstantOfShape")
 def constant_of_shape(node: Node, low: Lowering) -> bool:
     value = low.attrs["value"]

@@ -8,6 +8,7 @@ from strandline.compiler.lower.half import narrow_output, wide_output, widened
 from strandline.compiler.lower.layout import MAX_RANK, code, contiguous, merge, split
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.onnx.graph import Node
+from strandline.onnx.types import int64
 from strandline.ops.rules import axes_of, axis_of, ints
 
 _REDUCE = {
@@ -101,6 +102,14 @@ def global_pool(node: Node, low: Lowering) -> bool:
     return True
 
 
+@lower("GlobalLpPool")
+def global_lp_pool(node: Node, low: Lowering) -> bool:
+    x, op = low.type(node.inputs[0]), {1: "reduce_l1", 2: "reduce_l2"}.get(low.attrs["p"])
+    if op is None or x.dtype.format not in "fd" or len(x.shape) > MAX_RANK:
+        return False
+    return reduce(low, op, node.inputs[0], node.outputs[0], range(2, len(x.shape)))
+
+
 @lower("ArgMax", "ArgMin")
 def arg(node: Node, low: Lowering) -> bool:
     x = low.type(node.inputs[0])
@@ -118,6 +127,23 @@ def arg(node: Node, low: Lowering) -> bool:
         *lines,
         int(low.attrs.get("select_last_index", 0)),
     )
+    return True
+
+
+@lower("Hardmax")
+def hardmax(node: Node, low: Lowering) -> bool:
+    """Before opset 13 over all axes from `axis` on, together."""
+    x = low.type(node.inputs[0])
+    if x.dtype.format not in "fd" or not x.shape:
+        return False
+    before, n, after = split(x.shape, axis_of(low.attrs["axis"], len(x.shape)))
+    if low.opset < 13:
+        n, after = n * after, 1
+    best = low.temp(int64, (before, after))
+    low.emit("argmax", node.inputs, (best,), code(x.dtype), before, n, after, 0)
+    values = low.constant(x.dtype, (2,), [0.0, 1.0])
+    size = (before, n, after, x.dtype.itemsize)
+    low.emit("one_hot", (best, values), node.outputs, code(int64), *size)
     return True
 
 

@@ -72,14 +72,19 @@ _RULES: dict[tuple[str, str], LoweringRule] = {}
 
 
 def lower(*names: str, domain: str = "") -> Callable[[LoweringRule], LoweringRule]:
-    """Register the decorated rule for ONNX operators `names`."""
+    """Register the decorated rule for ONNX operators `names`; it is asked after the rules that they
+    have already."""
 
     def register(rule: LoweringRule) -> LoweringRule:
-        for name in names:
-            _RULES[(domain, name)] = rule
+        for key in ((domain, name) for name in names):
+            _RULES[key] = _first_of(_RULES[key], rule) if key in _RULES else rule
         return rule
 
     return register
+
+
+def _first_of(one: LoweringRule, other: LoweringRule) -> LoweringRule:
+    return lambda node, low: one(node, low) or other(node, low)
 
 
 def rule_for(node: Node) -> LoweringRule | None:

@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from strandline import core
+from strandline.compiler.lower.copy import copy
 from strandline.compiler.lower.half import narrow_output, wide_output, widened
+from strandline.compiler.lower.layout import contiguous
 from strandline.compiler.lower.linear import NONE
 from strandline.compiler.lower.registry import Lowering, lower
+from strandline.compiler.lower.volume import across, along
 from strandline.compiler.lower.window import convolution, plane_of
 from strandline.onnx.graph import Node
 from strandline.onnx.types import DType, float32, int64
@@ -24,7 +27,7 @@ def conv_transpose(node: Node, low: Lowering) -> bool:
     """What each element spreads to each tap is a convolution by 1x1; then the taps are summed."""
     x, w = low.type(node.inputs[0]), low.type(node.inputs[1])
     constant = low.value(node.inputs[1])
-    if len(x.shape) not in (3, 4) or x.dtype is not float32 or constant is None:
+    if len(x.shape) not in (3, 4, 5) or x.dtype is not float32 or constant is None:
         return False
     groups = low.attrs["group"]
     window, _ = transposed_window(x.shape, w.shape, low.attrs)
@@ -37,7 +40,7 @@ def conv_transpose(node: Node, low: Lowering) -> bool:
     def turned() -> tuple[DType, tuple[int, ...], Any]:
         """[C, M / groups, taps] -> [groups * M / groups * taps, C / groups, 1, ...]."""
         rows = filters * taps
-        result = core.Tensor("f", (groups * rows, per_group, *(1 for _ in spatial)))
+        result = core.Tensor("f", (groups * rows, per_group, 1))
         dims = (groups, rows, per_group)
         read = (per_group * rows, 1, rows)
         write = (per_group * rows, per_group, 1)
@@ -45,15 +48,39 @@ def conv_transpose(node: Node, low: Lowering) -> bool:
         return float32, tuple(result.shape), result
 
     weights = low.derived(("ConvTranspose", node.inputs[1], groups), turned)
-    spread = low.temp(float32, (batch, groups * filters * taps, *spatial))
-    ones = tuple(1 for _ in spatial)
-    zeros = tuple(0 for _ in spatial)
-    alone = Window(ones, ones, ones, zeros, zeros, tuple(spatial))
-    convolution(low, node.inputs[0], weights, "", spread, alone, groups, NONE)
+    area = math.prod(spatial)
+    line = low.temp(float32, (batch, channels, area))
+    low.alias(line, node.inputs[0])
+    spread = low.temp(float32, (batch, groups * filters * taps, area))
+    alone = Window((1,), (1,), (1,), (0,), (0,), (area,))
+    convolution(low, line, weights, "", spread, alone, groups, NONE)
     bias = node.inputs[2] if len(node.inputs) > 2 else ""
-    params = (batch, groups * filters, *plane_of(spatial, window), *NONE.params)
-    low.emit("col2im2d_f32", (spread, bias), node.outputs, *params)
+    planes = groups * filters
+    if len(spatial) == 3:
+        spread, plane = _summed_across(low, spread, batch * planes, spatial, window)
+    else:
+        plane = plane_of(spatial, window)
+    low.emit("col2im2d_f32", (spread, bias), node.outputs, batch, planes, *plane, *NONE.params)
     return True
+
+
+def _summed_across(
+    low: Lowering, spread: str, planes: int, spatial: Sequence[int], window: Window
+) -> tuple[str, tuple[int, ...]]:
+    """Emit the sums within each depth of a volume; with them, the window that is left along it."""
+    depth, *image = spatial
+    taps, *kernel = window.kernel
+    sizes = (planes, taps, math.prod(kernel), depth, math.prod(image))
+    before, after = contiguous(sizes), (0, 1, 3, 2, 4)
+    dims = [sizes[axis] for axis in after]
+    ordered = low.temp(float32, dims)
+    copy(low, spread, ordered, dims, [before[axis] for axis in after], contiguous(dims))
+    area = math.prod(window.output[1:])
+    summed = low.temp(float32, (planes, taps, depth, area))
+    plane = plane_of(image, across(window))
+    count = planes * taps * depth
+    low.emit("col2im2d_f32", (ordered, ""), (summed,), 1, count, *plane, *NONE.params)
+    return summed, along(window, depth, area)
 
 
 _PLACES: dict[str, Callable[[float, int, int, float], float]] = {
