@@ -78,7 +78,7 @@ static void gather_line(float *line, const float *image, const int64_t *w, int64
 /* Whether the gathered matrix is the image. */
 static bool is_plain(const int64_t *w) {
     return w[K_H] == 1 && w[K_W] == 1 && w[S_H] == 1 && w[S_W] == 1 && w[P_T] == 0 && w[P_L] == 0 &&
-           w[OUT_W] == w[IN_W];
+           w[OUT_W] == w[IN_W] && w[OUT_H] == w[IN_H];
 }
 
 /* Rows [k, k + depth) and columns [from, from + n) of the gathered matrix, in panels. */

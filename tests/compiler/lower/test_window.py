@@ -81,6 +81,11 @@ def test_one_by_one_conv(channels: int) -> None:
     check("Conv", x, w, constant=(1,), strides=[2, 3], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("end", [(0, 2), (2, 0), (2, 2)])
+def test_one_by_one_conv_with_room_at_the_end(end: tuple[int, int]) -> None:
+    check("Conv", values(2, 3, 4, 5), values(6, 3, 1, 1), pads=[0, 0, *end], constant=(1,))
+
+
 def test_conv_over_one_axis_and_by_auto_pad() -> None:
     check("Conv", values(2, 3, 20), values(4, 3, 5, seed=1), pads=[2, 1], atol=1e-4)
     check("Conv", values(2, 4, 20), values(4, 1, 5, seed=1), group=4, dilations=[2], atol=1e-4)
