@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from strandline import core
+from strandline.compiler.lower.choice import gathered_pixels
 
 F, D, I, Q, BOOL = map(ord, "fdiq?")  # noqa: E741
 
@@ -115,7 +116,8 @@ def _recurrent(gates: int, functions: int) -> Specimen:
 def _int8(conv: bool) -> Specimen:
     """u8 by i8 to u8: [3, 7] by [7, 5], or two groups of channels under a kernel of 3 by 3."""
     n, k, groups = (2, 18, 2) if conv else (5, 7, 1)
-    panel = -(-n // core.panel_width()) * core.panel_width()
+    columns = 12 if conv else core.panel_width()
+    panel = -(-n // columns) * columns
     packed = np.zeros(groups * panel * (-(-k // 4) * 8 + 4), np.uint8)
     shared = (2, 0, 1, 0, 0, 255, 0, 0.0, 0.0, 1, 1)
     x = np.arange(2 * 4 * 5 * 5 if conv else 21, dtype=np.uint8)
@@ -130,9 +132,11 @@ def _int8(conv: bool) -> Specimen:
         np.ones(groups * n, np.int32),
         zero,
     )
-    scratch = _empty("i", 48 * (-(-k // 2) + 1) + -(-k // 4))
+    scratch = _empty("i", 48 * (-(-k // 2) + 1))
     if conv:
-        size = (2, 4, 4, 2, *_window((5, 5), (3, 3)))
+        plane = _window((5, 5), (3, 3))
+        pixels, words = gathered_pixels(k, plane, core.panel_width())
+        scratch, size = _empty("i", words), (2, 4, 4, 2, *plane, pixels)
         return Specimen(inputs, (_empty("B", 2, 4, 3, 3), scratch), (*shared, *size))
     return Specimen(inputs, (_empty("B", 3, 5), scratch), (*shared, 3, 5, 7, 7, 0))
 
@@ -289,6 +293,9 @@ _MAKERS: dict[str, Callable[[], Specimen]] = {
     "lstm_f32": lambda: _recurrent(4, 3),
     "pack_b_i8": lambda: Specimen(
         (np.arange(40, dtype=np.uint8),), (_empty("B", 2 * 32 * 12),), (4, 5, 2, 5, 1, 20, 1)
+    ),
+    "pack_w_i8": lambda: Specimen(
+        (np.arange(40, dtype=np.uint8),), (_empty("B", 2 * 12 * 12),), (4, 5, 2, 5, 1, 20, 1)
     ),
     "gemm_i8": lambda: _int8(False),
     "conv2d_i8": lambda: _int8(True),

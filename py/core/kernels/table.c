@@ -6,7 +6,7 @@
 #define FAMILIES(X) \
     X(sl_copy) X(sl_unary) X(sl_binary) X(sl_cast) X(sl_gather) X(sl_reduce) \
     X(sl_rank) X(sl_gemm) X(sl_conv) X(sl_pool) X(sl_forest) X(sl_encode) \
-    X(sl_classes) X(sl_normalize) X(sl_attention) X(sl_int8) \
+    X(sl_classes) X(sl_normalize) X(sl_attention) X(sl_int8) X(sl_conv_i8) \
     X(sl_quantize) X(sl_winograd) X(sl_resample) X(sl_recurrent) X(sl_svm) X(sl_scatter)
 /* clang-format on */
 

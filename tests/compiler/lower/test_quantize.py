@@ -87,6 +87,25 @@ def test_conv_integer(
     check("ConvInteger", x, w, zero, whole(types[1], filters * group, seed=3), **attrs)
 
 
+@pytest.mark.parametrize("types", [("uint8", "int8"), ("int8", "uint8")])
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "channels"),
+    [((23, 37), 3, 1, 70), ((31, 30), 3, 2, 33), ((14, 14), 1, 1, 301), ((15, 17), 1, 2, 64),
+     ((40, 70), 7, 3, 3), ((200, 200), 3, 1, 29)],
+)  # fmt: skip
+def test_conv_integer_in_blocks(
+    types: Any, size: Any, kernel: int, stride: int, channels: int
+) -> None:
+    """More pixels and channels than a panel, a tile or the gathered windows hold."""
+    x, w = (
+        whole(types[0], 1, channels, *size),
+        whole(types[1], 27, channels, kernel, kernel, seed=1),
+    )
+    attrs = {"pads": [kernel // 2] * 4, "strides": [stride] * 2}
+    zeros = whole(types[0], seed=2).reshape(()), whole(types[1], 27, seed=3)
+    check("ConvInteger", x, w, *zeros, constant=(1,), **attrs)
+
+
 def close(op: str, *arrays: Any, **kwargs: Any) -> None:
     """Equal up to one step, where a float lies next to the middle between two integers."""
     ours, theirs = both(op, *arrays, **kwargs)

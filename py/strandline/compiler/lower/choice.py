@@ -16,6 +16,8 @@ _SLACK = 16
 _POINTS = 36
 _BLOCK_FLOATS = 1 << 18
 """Winograd's transformed inputs at a time, so that they stay in the second cache."""
+_GATHERED_WORDS = 1 << 17
+"""Windows of 8-bit integers, two in a word, that are gathered at a time: the second cache holds them."""
 _STREAM = 10
 """What fetching a vector of weights from outside the second cache costs, in products of vectors."""
 _TRANSFORM = 300, 220
@@ -32,6 +34,14 @@ def plane_floats(plane: Sequence[int]) -> int:
     rows = (oh - 1) * sh + (kh - 1) * dh + 1
     columns = (ow - 1) * sw + (kw - 1) * dw + 1
     return rows * (-(-columns // sw) + _SLACK) * sw
+
+
+def gathered_pixels(k: int, plane: Sequence[int], panel: int) -> tuple[int, int]:
+    """Pixels that conv2d_i8 gathers at a time, `k` bytes of each, and its scratch in words."""
+    pairs = k // 2 + 1
+    fits = -(-_GATHERED_WORDS // pairs)
+    pixels = -(-max(1, min(fits, plane[10] * plane[11])) // panel) * panel
+    return pixels, (pairs + 3) * pixels + 64 + plane_floats(plane) // 4
 
 
 @dataclass(frozen=True)

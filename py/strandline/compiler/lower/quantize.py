@@ -10,6 +10,7 @@ from typing import Any
 from strandline import core
 from strandline.compiler import quantized as q
 from strandline.compiler.lower.binary import pair
+from strandline.compiler.lower.choice import ROWS, gathered_pixels
 from strandline.compiler.lower.layout import MAX_RANK, broadcast, code, merge, split
 from strandline.compiler.lower.linear import NONE, Activation, Matrix, activation_of
 from strandline.compiler.lower.registry import Lowering, lower
@@ -126,9 +127,10 @@ def _shared(low: Lowering, f: Finish, a: str, b: str, y: str) -> tuple[int | flo
     return (f.mode, *signed, *bounds, *then.params, *counts)
 
 
-def pack(low: Lowering, b: Matrix) -> str:
-    """`b` as gemm_i8 reads it: once per session when it is constant, else in every run."""
-    panel = core.panel_width()
+def pack(low: Lowering, b: Matrix, op: str = "pack_b_i8") -> str:
+    """`b` as gemm_i8 reads it (conv2d_i8: `op` "pack_w_i8"): once per session when it is constant, else
+    in every run."""
+    panel = core.panel_width() if op == "pack_b_i8" else ROWS
     columns = -(-b.columns // panel) * panel
     size = b.count * columns * (-(-b.rows // 4) * 8 + 4)
     signed = int(low.type(b.name).dtype is int8)
@@ -136,19 +138,19 @@ def pack(low: Lowering, b: Matrix) -> str:
     constant = low.value(b.name)
     if constant is None:
         packed = low.temp(uint8, (size,))
-        low.emit("pack_b_i8", (b.name,), (packed,), *params)
+        low.emit(op, (b.name,), (packed,), *params)
         return packed
 
     def make() -> tuple[DType, tuple[int, ...], Any]:
         result = core.Tensor("B", (size,))
-        core.call("pack_b_i8", (constant.data,), (result,), *params)
+        core.call(op, (constant.data,), (result,), *params)
         return uint8, (size,), result
 
-    return low.derived(("pack_b_i8", core.isa(), b.name, *params), make)
+    return low.derived((op, core.isa(), b.name, *params), make)
 
 
-def _scratch(low: Lowering, k: int, more: int = 0) -> str:
-    return low.temp(int32, (BLOCK_ROWS * (-(-k // 2) + 1) + more,))
+def _scratch(low: Lowering, k: int) -> str:
+    return low.temp(int32, (BLOCK_ROWS * (-(-k // 2) + 1),))
 
 
 def gemm(
@@ -220,17 +222,20 @@ def _conv(low: Lowering, x: str, w: str, y: str, finish: Finish) -> bool:
     ):
         return False
     each = filters // groups
-    packed = pack(low, Matrix(w, k, each, 1, k, groups, each * k))
+    packed = pack(low, Matrix(w, k, each, 1, k, groups, each * k), "pack_w_i8")
+    plane = plane_of(shape[2:], window)
+    pixels, words = gathered_pixels(k, plane, core.panel_width())
     low.emit(
         "conv2d_i8",
         (x, packed, *finish.names),
-        (y, _scratch(low, k, -(-k // 4))),
+        (y, low.temp(int32, (words,))),
         *shared,
         shape[0],
         shape[1],
         filters,
         groups,
-        *plane_of(shape[2:], window),
+        *plane,
+        pixels,
     )
     return True
 
