@@ -119,3 +119,29 @@ def delays(path: Path) -> Path:
         helper.make_tensor_value_info("output_probability", TensorProto.FLOAT, [None, 2]),
     ]
     return save(path, helper.make_graph(nodes, "delays", inputs, outputs), ai_onnx_ml=3)
+
+
+def encoder(path: Path, *, size: int = 3, out: int = 5) -> Path:
+    """Inputs `embedding` [N, size] and `age` [N, 1]; outputs `code` [N, out], what is positive of sums and
+    differences of both, and `size` [N, 1], the sum of all.
+    """
+    factors = np.random.default_rng(1).integers(-1, 2, (size + 1, out)).astype(np.float32)
+    nodes = [
+        helper.make_node("Concat", ["embedding", "age"], ["X"], axis=1),
+        helper.make_node("Gemm", ["X", "W"], ["projected"]),
+        helper.make_node("Relu", ["projected"], ["code"]),
+        helper.make_node("ReduceSum", ["X", "axes"], ["size"], keepdims=1),
+    ]
+    constants = [
+        numpy_helper.from_array(factors, "W"),
+        numpy_helper.from_array(np.array([1], np.int64), "axes"),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [None, size]),
+        helper.make_tensor_value_info("age", TensorProto.FLOAT, [None, 1]),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("code", TensorProto.FLOAT, [None, out]),
+        helper.make_tensor_value_info("size", TensorProto.FLOAT, [None, 1]),
+    ]
+    return save(path, helper.make_graph(nodes, "encoder", inputs, outputs, constants))

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from strandline.core import Tensor
-from strandline.drift import columns
+from strandline.drift import columns, kinds
 
 
 def values(column):
@@ -80,10 +80,15 @@ def test_texts_are_the_categories_row_by_row():
         (["1.5"] * 98 + ["broken"] * 2, "categorical"),
         ([None, None], "categorical"),
         (np.array([nan]), "numeric"),
+        ([None, [0.5, 1.5]], "vector"),
+        (np.zeros((3, 2)), "vector"),
+        (["", "[0.5, 1.5]", "[2, 3e-4]"], "vector"),
+        (["[0.5, 1.5]", "[draft]"], "categorical"),
+        (["[]", "[]"], "categorical"),
     ],
 )
 def test_kinds(column, kind):
-    assert columns.infer_kind(column) == kind
+    assert kinds.infer_kind(column) == kind
 
 
 def as_lists(table):

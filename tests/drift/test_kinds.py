@@ -15,7 +15,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strandline.drift import Profile, Reference, Segment, WireError, columns, compare, result, wire
+from strandline.drift import (
+    Profile,
+    Reference,
+    Segment,
+    WireError,
+    columns,
+    compare,
+    kinds,
+    result,
+    wire,
+)
 from strandline.drift.histogram import histogram
 from strandline.drift.text import checksum
 
@@ -210,9 +220,9 @@ def test_moments_are_compared_as_numbers_are():
 
 def test_free_text_is_told_from_categories():
     prose = [f"order {i} came {i % 7} days late" for i in range(40)]
-    assert columns.infer_kind(prose) == "text"
-    assert columns.infer_kind(["north sea coast", "south sea coast"] * 20) == "categorical"
-    assert columns.infer_kind([f"id{i}" for i in range(40)]) == "categorical"
+    assert kinds.infer_kind(prose) == "text"
+    assert kinds.infer_kind(["north sea coast", "south sea coast"] * 20) == "categorical"
+    assert kinds.infer_kind([f"id{i}" for i in range(40)]) == "categorical"
 
 
 def test_descriptors_say_what_texts_are_like():

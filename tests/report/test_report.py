@@ -413,6 +413,24 @@ def test_texts_are_compared_by_what_describes_them():
     assert all(name.startswith("comment: ") for name in features(found))
 
 
+def test_vectors_are_compared_whole_and_by_their_norms(tmp_path):
+    rng = np.random.default_rng(0)
+
+    def embedded(moved):
+        vectors = rng.normal(moved, 1, (400, 6))
+        return pd.DataFrame({"embedding": [json.dumps(v.tolist()) for v in vectors]})
+
+    report = Report([DataDriftPreset(num_threshold=9), DataSummaryPreset()], include_tests=True)
+    found = report.run(embedded(0.5), embedded(0))
+    assert "Drift of embedding" in found.failed
+    assert list(features(found)) == ["embedding", "embedding: norm"]
+    mmd = features(found)["embedding"]["statistics"][0]
+    assert (mmd["method"], mmd["verdict"]) == ("mmd", "drift")
+    assert value(found, "ConstantColumnsCount()") == 0
+    found.save_html(tmp_path / "report.html")
+    assert "Maximum mean discrepancy is" in (tmp_path / "report.html").read_text()
+
+
 def test_target_drift_needs_to_know_the_target():
     with pytest.raises(InputError, match="TargetDriftPreset needs to know targets"):
         Report([TargetDriftPreset()]).run(AFTER, BEFORE)

@@ -5,7 +5,10 @@ import type { Manifest } from "./site/manifest";
 import type { ComparedFeature } from "./ui/verdict";
 
 export type Value = string | number | boolean | null;
-export type Row = Record<string, Value>;
+/** A vector's numbers; null stands for what JSON can't say (NaN, infinities). A row's predictions have arrays. */
+export type Vector = readonly (number | null)[] | Float32Array | Float64Array;
+export type Cell = Value | Vector;
+export type Row = Record<string, Cell>;
 
 export interface Predictions {
   /** One entry per input row, outputs by name. */

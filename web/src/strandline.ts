@@ -16,6 +16,7 @@ import { siteFolder } from "./site/cache";
 import type { Manifest } from "./site/manifest";
 
 export type {
+  Cell,
   Drift,
   Label,
   Labelled,
@@ -27,6 +28,7 @@ export type {
   Row,
   Stage,
   Value,
+  Vector,
 } from "./messages";
 export type { ComparedFeature, Statistic, Verdict } from "./ui/verdict";
 export type { Feed, Feeds, Numbers, Result, Results, Tensor } from "./engine/tensor";
@@ -43,7 +45,7 @@ export interface LoadOptions {
 export interface Model {
   readonly manifest: Manifest;
   /**
-   * Predicts rows; the result has one entry per row. Where the site was packed with labels, each has an `id` for `label`
+   * Predicts rows; the result has one entry per row. A vector is an array of numbers, given also as a typed one. Where the site was packed with labels, each has an `id` for `label`
    * besides, which is not enumerable: `Object.keys` and JSON see the outputs only. Rejects with `InputError` when a row can't
    * be used.
    */

@@ -23,6 +23,11 @@ describe("parseCsv", () => {
 });
 
 describe("withPredictions", () => {
+  it("writes vectors as JSON lists", () => {
+    const text = withPredictions(parseCsv("a\n1"), [{ v: [0.5, null], w: new Float32Array([2, 3]) }]);
+    expect(text).toBe('a,v,w\r\n1,"[0.5,null]","[2,3]"\r\n');
+  });
+
   it("adds the predictions as columns, and quotes what must be", () => {
     const table = parseCsv('a;b\n1;"x, y"\n2;z');
     const text = withPredictions(table, [

@@ -54,6 +54,36 @@ describe("predictRow", () => {
   });
 });
 
+describe("vectors", () => {
+  const wide = {
+    feeds: [{ input: "X", dtype: "float32", columns: ["v", "a"], widths: [3, 1] }],
+    outputs: [{ name: "v", kind: "vector", from: "same" }],
+  } as unknown as Manifest;
+  const alone: CallSpec = {
+    inputs: [{ name: "X", dtype: "float32", shape: [1, 4] }],
+    take: [0],
+    outputs: [],
+    results: [{ name: "same", from: ~0, labels: null }],
+    texts: [],
+  };
+  const echo = new PreparedCall(alone, { memory, inputs: [128], outputs: [], run: () => 1, error: 64 });
+  const predict = (row: object) => predictRow(wide, echo, row as never);
+
+  it("are rows of coordinates, of lists and of typed arrays", () => {
+    expect(predict({ a: 4, v: [1, 2.5, -0] })).toEqual({ v: [1, 2.5, 0, 4] });
+    expect(predict({ a: 4, v: new Float64Array([0.1, 2, 3]) })).toEqual({ v: [Math.fround(0.1), 2, 3, 4] });
+  });
+
+  it.each([
+    ["another length", [1, 2]],
+    ["something between the numbers", [1, null, 3]],
+    ["what is no finite number", [1, Number.NaN, 3]],
+    ["a text", "[1, 2, 3]"],
+    ["a number", 1],
+    ["nothing, which gives NaNs", null],
+  ])("leave %s to Python", (_, v) => expect(predict({ a: 4, v })).toBeNull());
+});
+
 it("an early plan needs a core for this browser", () => {
   const site = (core: object): Manifest => ({ plan: { file: "p", sha256: "" }, runtime: { core } }) as Manifest;
   const both = site({ simd128: "s", relaxed: "r" });

@@ -6,7 +6,8 @@ import { uptime } from "../src/dashboard/overview";
 import { estimates, metricsOf } from "../src/dashboard/performance";
 import { inShort, sorted } from "../src/dashboard/table";
 import { pretty } from "../src/page/privacy";
-import { isShare } from "../src/page/result";
+import { vectorOf } from "../src/page/form";
+import { brief, isShare } from "../src/page/result";
 import { inWords } from "../src/ui/bars";
 import { bytes, counted, milliseconds, number, percent, statistic } from "../src/ui/format";
 import type { ComparedFeature, Verdict } from "../src/ui/verdict";
@@ -43,6 +44,18 @@ describe("format", () => {
     expect(counted(2000, "row")).toBe("2,000 rows");
     expect(uptime(59)).toBe("59 s");
     expect(uptime(3 * 86_400)).toBe("3 days");
+  });
+});
+
+describe("vectors", () => {
+  it("are shown by their beginning", () => {
+    expect(brief([0.123456, 2, null])).toBe("[0.1235, 2, –]");
+    expect(brief(new Float32Array(384))).toBe("[0, 0, 0, 0, … 384 numbers]");
+  });
+
+  it("are read from text", () => {
+    expect(vectorOf("[1, 2.5]", 2)).toEqual([1, 2.5]);
+    for (const text of ["[1]", "[1, null]", "1, 2", "{}", '["1", "2"]']) expect(vectorOf(text, 2)).toBeNull();
   });
 });
 

@@ -8,7 +8,7 @@ import math
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from strandline.bundle import delimited
@@ -62,6 +62,8 @@ class Edge:
         splits = (one.column for one in self.reference.segmentations)
         self.columns = tuple(dict.fromkeys([*(f.name for f in self.manifest.features), *splits]))
         """the columns of rows that are read: the model's features, and those that split the rows"""
+        self.vectors = frozenset(f.name for f in self.manifest.features if f.kind == "vector")
+        """those whose cells are lists of numbers"""
         quality = self.reference.quality
         self.judged = () if quality is None else prediction_columns(quality.task)
         """the outputs that a label is judged beside; none when the site was packed without labels"""
@@ -87,7 +89,7 @@ class Edge:
             rows = json.loads(rows_json)
         except ValueError as error:
             raise InputError(f"the rows are not JSON: {error}") from None
-        return self._answer(columns_of(rows, self.columns))
+        return self._answer(columns_of(rows, self.columns, self.vectors))
 
     def predict_csv(self, text: str) -> str:
         """A header line, then one line per row; the same result as `predict`. Raises InputError."""
@@ -206,8 +208,12 @@ def _label_value(value: Any, task: Task) -> Any:
     return value
 
 
-def columns_of(rows: Any, names: Sequence[str]) -> dict[str, list[Any]]:
-    """Columns from a list of objects; what a row lacks is missing there, what all rows lack is no column."""
+def columns_of(
+    rows: Any, names: Sequence[str], vectors: Collection[str] = ()
+) -> dict[str, list[Any]]:
+    """Columns from a list of objects; what a row lacks is missing there, what all rows lack is no column. The cells
+    of `vectors` may be lists.
+    """
     if not isinstance(rows, list):
         raise InputError(
             f'rows must be a list of objects like [{{"{names[0] if names else "column"}": …}}]'
@@ -216,7 +222,7 @@ def columns_of(rows: Any, names: Sequence[str]) -> dict[str, list[Any]]:
         if not isinstance(row, dict):
             raise InputError(f"row {i + 1} is no object of column names and values")
         for name in names:
-            if isinstance(row.get(name), (list, dict)):
+            if isinstance(row.get(name), dict if name in vectors else (list, dict)):
                 raise InputError(
                     f"row {i + 1}, column {name!r}: a list or an object is no value of a cell"
                 )
@@ -238,8 +244,11 @@ def read_csv(text: str) -> dict[str, list[Any]]:
 
 def rows_of(predictions: dict[str, list[Any]]) -> list[dict[str, Any]]:
     """One object per row; what JSON has no number for (NaN, infinities) becomes null."""
-    columns = [
-        [None if isinstance(v, float) and not math.isfinite(v) else v for v in c]
-        for c in predictions.values()
-    ]
+    columns = [[_plain(v) for v in column] for column in predictions.values()]
     return [dict(zip(predictions, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

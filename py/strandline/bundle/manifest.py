@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 SCHEMA = "strandline.manifest/1"
-KINDS = ("numeric", "categorical")
+KINDS = ("numeric", "categorical", "vector")
 FEED_DTYPES = ("float32", "float64", "int64", "string")
 
 T = TypeVar("T")
@@ -20,17 +20,23 @@ class ManifestError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One column of the rows a user gives. `default` fills a form; `min` and `max` are the reference's range."""
+    """One column of the rows a user gives. `default` fills a form; `min` and `max` are the reference's range,
+    `dimensions` is how many numbers a vector has.
+    """
 
     name: str
     kind: str
-    default: float | str | None = None
+    default: float | str | tuple[float, ...] | None = None
     min: float | None = None
     max: float | None = None
     categories: tuple[str, ...] = ()
+    dimensions: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        common = {"name": self.name, "kind": self.kind, "default": self.default}
+        default = list(self.default) if isinstance(self.default, tuple) else self.default
+        common = {"name": self.name, "kind": self.kind, "default": default}
+        if self.kind == "vector":
+            return {**common, "dimensions": self.dimensions}
         if self.kind == "categorical":
             return {**common, "categories": list(self.categories)}
         return {**common, "min": self.min, "max": self.max}
@@ -38,19 +44,24 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """One model input: a tensor [rows, len(columns)] of `dtype` made of `columns` in this order."""
+    """One model input: a tensor [rows, sum(widths)] of `dtype` made of `columns` in this order."""
 
     input: str
     dtype: str
     columns: tuple[str, ...]
+    widths: tuple[int, ...] = ()
+    """How many numbers of a row each column has; empty: one each, as all but vectors do."""
 
     def to_json(self) -> dict[str, Any]:
-        return {"input": self.input, "dtype": self.dtype, "columns": list(self.columns)}
+        widths = {"widths": list(self.widths)} if self.widths else {}
+        return {"input": self.input, "dtype": self.dtype, "columns": list(self.columns), **widths}
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One prediction per row: model output `source`, or its column number `column` when it has several."""
+    """One prediction per row: model output `source`, or its column number `column` when it has several; a vector is
+    all of its columns.
+    """
 
     name: str
     kind: str
@@ -198,6 +209,14 @@ class _Reader:
             raise ManifestError(f"{self._path}.{key} must be a list of strings")
         return tuple(values)
 
+    def numbers(self, key: str, *, optional: bool = False) -> tuple[float, ...] | None:
+        values = self.get(key, list, optional=optional)
+        if values is None:
+            return None
+        if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+            raise ManifestError(f"{self._path}.{key} must be a list of numbers")
+        return tuple(map(float, values))
+
     def each(self, key: str, make: Callable[[_Reader], T]) -> tuple[T, ...]:
         items = enumerate(self.get(key, list))
         return tuple(make(_Reader(v, f"{self._path}.{key}[{i}]")) for i, v in items)
@@ -233,12 +252,26 @@ def _feature(r: _Reader) -> Feature:
         return Feature(
             name, kind, r.get("default", str, optional=True), categories=r.strings("categories")
         )
+    if kind == "vector":
+        dimensions = r.get("dimensions", int)
+        usual = r.numbers("default", optional=True)
+        if dimensions < 1 or (usual is not None and len(usual) != dimensions):
+            raise ManifestError(
+                f"feature {name!r} has {dimensions} dimensions, and another default"
+            )
+        return Feature(name, kind, usual, dimensions=dimensions)
     number = {k: r.get(k, int, float, optional=True) for k in ("default", "min", "max")}
     return Feature(name, kind, **number)
 
 
 def _feed(r: _Reader) -> Feed:
-    return Feed(r.get("input", str), r.choice("dtype", FEED_DTYPES), r.strings("columns"))
+    columns, widths = r.strings("columns"), r.numbers("widths", optional=True) or ()
+    feed = Feed(
+        r.get("input", str), r.choice("dtype", FEED_DTYPES), columns, tuple(map(int, widths))
+    )
+    if widths and (len(widths) != len(columns) or min(widths) < 1):
+        raise ManifestError(f"feed {feed.input!r} needs a width from 1 for each of its columns")
+    return feed
 
 
 def _output(r: _Reader) -> Output:

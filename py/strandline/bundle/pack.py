@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import math
 import os
 import re
 from array import array
@@ -19,18 +18,25 @@ from strandline import __version__
 from strandline.bundle import site
 from strandline.bundle.early import early_plan
 from strandline.bundle.errors import PackError
+from strandline.bundle.features import described, dimensions, kind_of, watched_as
 from strandline.bundle.inspect import Classes, check_inputs, classes_of, read_model
 from strandline.bundle.manifest import Collector, Feature, File, Manifest, Output, Window
 from strandline.bundle.mapping import feeds_of, outputs_as_named, outputs_of
-from strandline.bundle.pipeline import Pipeline, Read, doubles, load_preprocess, verified
+from strandline.bundle.pipeline import (
+    Pipeline,
+    Read,
+    load_preprocess,
+    verified,
+)
 from strandline.bundle.tables import BATCH_ROWS, batches, sample
 from strandline.bundle.target import quality_of
 from strandline.drift import Profile, Reference
-from strandline.drift.columns import infer_kind, numbers, texts
-from strandline.drift.features import CategoricalFeature, ColumnKind
+from strandline.drift.features import ColumnKind
+from strandline.drift.kinds import are_vectors
 from strandline.drift.quality import Quality
 from strandline.drift.quality.classes import ClassTally
 from strandline.drift.reference import LOAD, MEMORY, SYSTEM_CUTS
+from strandline.drift.vectors import dimensions_of
 from strandline.onnx.graph import Graph
 
 PROBE_ROWS = 100
@@ -71,6 +77,7 @@ def pack(
     version: str,
     features: Sequence[str] | None = None,
     preprocess: str | Path | None = None,
+    vectors: Sequence[str] = (),
     collector: Collector | None = None,
     window: Window | None = None,
     segments: Sequence[str] = (),
@@ -83,7 +90,9 @@ def pack(
 ) -> Packed:
     """Pack `model` with the rows of `reference` (CSV or Parquet) into the static site `out`.
 
-    The model predicts the reference itself, so that its outputs are watched as its features are. `segments` names
+    The model predicts the reference itself, so that its outputs are watched as its features are. `vectors` names
+    columns and outputs of the model that are embeddings, beside those that are plainly such: columns of lists of
+    numbers, outputs of more than `mapping.MOST_COLUMNS` columns. `segments` names
     columns of the reference that split the rows, `counters` what the page may count besides. `target` names the
     reference's labels: how good the predictions are is then frozen, and the page takes labels when they come;
     `positive` is the class that a binary model looks for (default: the last one). The same arguments and files give
@@ -125,7 +134,9 @@ def pack(
     )
     read = files.__getitem__
     labels = _labels(columns, target, features)
-    draft = _mapped(draft, read, graph, {c: v for c, v in columns.items() if c != target}, features)
+    sizes = dimensions(columns, vectors)
+    given = {c: v for c, v in columns.items() if c != target}
+    draft = _mapped(draft, read, graph, given, features, sizes)
     absent = [c for c in segments if c not in columns]
     if absent:
         raise PackError(f"--segment names {', '.join(absent)}, which the reference does not have")
@@ -133,7 +144,7 @@ def pack(
     left_out = tuple(c for c in columns if c and c not in used)
     progress(f"predicting the {rows} rows of {reference}")
     pipeline = Pipeline(draft, read)
-    draft = replace(draft, outputs=_outputs(pipeline, columns, classes_of(graph)))
+    draft = replace(draft, outputs=_outputs(pipeline, columns, classes_of(graph), vectors))
     pipeline = Pipeline(draft, read)
     predictions = pipeline.predict(columns)
     pipeline.predict({f.name: columns[f.name][:1] for f in draft.features})
@@ -151,7 +162,7 @@ def pack(
     numpy_reason = _numpy_reason(pipeline, source)
     draft = replace(
         draft,
-        features=tuple(_described(f, columns[f.name], frozen) for f in draft.features),
+        features=tuple(described(f, columns[f.name], frozen) for f in draft.features),
         segments=tuple(
             Feature(one.column, "categorical", one.vocabulary[0], categories=one.vocabulary)
             for one in frozen.segmentations
@@ -197,24 +208,31 @@ def _mapped(
     graph: Graph,
     columns: Mapping[str, list[Any]],
     features: Sequence[str] | None,
+    dimensions: Mapping[str, int],
 ) -> Manifest:
     """The draft with its features and feeds."""
+
+    def feature(name: str, kind: str) -> Feature:
+        if name in dimensions:
+            return Feature(name, "vector", dimensions=dimensions[name])
+        return Feature(name, kind)
+
     if draft.preprocess is None:
-        feeds = feeds_of(graph.inputs, list(columns), features)
+        feeds = feeds_of(graph.inputs, list(columns), features, dimensions)
         kinds = {
             c: "categorical" if f.dtype == "string" else "numeric" for f in feeds for c in f.columns
         }
-        return replace(draft, feeds=feeds, features=tuple(Feature(c, k) for c, k in kinds.items()))
+        return replace(draft, feeds=feeds, features=tuple(feature(c, k) for c, k in kinds.items()))
     source = verified(read, draft.preprocess.file, draft.preprocess.sha256)
     before, _ = load_preprocess(source, draft.preprocess.file)
     if before is None:
-        plain = _mapped(replace(draft, preprocess=None), read, graph, columns, features)
+        plain = _mapped(replace(draft, preprocess=None), read, graph, columns, features, dimensions)
         return replace(plain, preprocess=draft.preprocess)
     wanted = [c for c in columns if c] if features is None else list(features)
     absent = [c for c in wanted if c not in columns]
     if absent:
         raise PackError(f"--features names {', '.join(absent)}, which the reference does not have")
-    draft = replace(draft, features=tuple(Feature(c, kind_of(columns[c])) for c in wanted))
+    draft = replace(draft, features=tuple(feature(c, kind_of(columns[c])) for c in wanted))
     # The feeds are not known yet: let before() show what it makes of a few rows.
     probe = Pipeline(draft, read)
     few = {c: columns[c][:PROBE_ROWS] for c in wanted}
@@ -223,31 +241,34 @@ def _mapped(
         _is_column(v) for v in made.values()
     ):
         return draft
-    return replace(draft, feeds=feeds_of(graph.inputs, list(made), None))
+    sizes = {c: n for c, v in made.items() if are_vectors(v) and (n := dimensions_of(v))}
+    return replace(draft, feeds=feeds_of(graph.inputs, list(made), None, sizes))
 
 
 def _is_column(value: Any) -> bool:
     return isinstance(value, list | tuple | array) and not isinstance(value[0], list | tuple)
 
 
-def kind_of(column: Sequence[Any]) -> str:
-    """`numeric` when every cell that is there reads as a number, and at least one is; else `categorical`."""
-    read = numbers(column)
-    some = any(v == v for v in memoryview(read.values).tolist())
-    return "numeric" if some and not read.unreadable else "categorical"
-
-
 def _outputs(
-    pipeline: Pipeline, columns: Mapping[str, list[Any]], classes: Mapping[str, Classes]
+    pipeline: Pipeline,
+    columns: Mapping[str, list[Any]],
+    classes: Mapping[str, Classes],
+    vectors: Sequence[str],
 ) -> tuple[Output, ...]:
     n = min(PROBE_ROWS, pipeline.rows_per_run)
     few = {f.name: columns[f.name][:n] for f in pipeline.manifest.features}
     parsed = pipeline.parse(few)
     n = len(next(iter(parsed.values())))
     results = pipeline.results(parsed, n)
+    absent = [v for v in vectors if v not in columns and v not in results]
+    if absent:
+        raise PackError(
+            f"--vector names {', '.join(absent)}: neither a column of the reference nor one of the outputs "
+            f"{', '.join(results)}"
+        )
     if pipeline.has_after:
         return outputs_as_named(results, n, taken=few)
-    return outputs_of(results, classes, n, taken=few)
+    return outputs_of(results, classes, n, taken=few, vectors=vectors)
 
 
 def _reference(
@@ -263,7 +284,7 @@ def _reference(
         if name in watched:
             raise PackError(f"a column named {name} would hide the one that is measured: rename it")
     kinds: dict[str, ColumnKind] = {
-        f.name: _column_kind(f.kind, columns[f.name]) for f in draft.features
+        f.name: watched_as(f.kind, columns[f.name]) for f in draft.features
     }
     try:
         return Reference.from_columns(
@@ -303,25 +324,6 @@ def _check_size(reference: Reference) -> None:
             f"a window's profile would have about {size // 1024} KB, a collector takes {MOST_PROFILE_BYTES // 1024}: "
             f"split by fewer columns (--segment), or watch fewer (--features)"
         )
-
-
-def _column_kind(kind: str, column: Sequence[Any]) -> ColumnKind:
-    """How a feature is watched: dates and free text, which the model takes as strings, for what they are."""
-    inferred = infer_kind(column) if kind == "categorical" else "numeric"
-    return inferred if inferred in ("datetime", "text") else cast("ColumnKind", kind)
-
-
-def _described(feature: Feature, column: Sequence[Any], reference: Reference) -> Feature:
-    """The feature with what a form needs: a usual value, and the range or the categories of the reference."""
-    if feature.kind == "categorical":
-        frozen = reference.described_by(feature.name)[0]
-        common = frozen.vocabulary if isinstance(frozen, CategoricalFeature) else ()
-        usual = common[0] if common else next(filter(None, texts(column)), None)
-        return replace(feature, default=usual, categories=common)
-    finite = sorted(v for v in doubles(column) if math.isfinite(v))
-    if not finite:
-        return feature
-    return replace(feature, default=finite[len(finite) // 2], min=finite[0], max=finite[-1])
 
 
 def _numpy_reason(pipeline: Pipeline, source: bytes | None) -> str | None:

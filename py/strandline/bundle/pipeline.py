@@ -6,13 +6,17 @@ import hashlib
 import types
 from array import array
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+from math import nan
 from pathlib import Path
 from typing import Any
 
 from strandline.bundle.errors import InputError
-from strandline.bundle.manifest import Feed, Manifest, ManifestError, Output
+from strandline.bundle.manifest import Feature, Feed, Manifest, ManifestError, Output
 from strandline.drift import columns as cells
+from strandline.drift import vectors
 from strandline.drift.columns import Column
+from strandline.drift.kinds import are_vectors
 from strandline.runtime import Session
 from strandline.runtime.feeds import FeedError
 
@@ -65,8 +69,9 @@ class Pipeline:
     def parse(self, table: Any) -> dict[str, Any]:
         """The features' columns as the model sees them.
 
-        Doubles with NaN for what is missing or can't be read as a number, or strings with "" for what
-        is missing. Raises InputError when a column is not there or columns differ in length.
+        Doubles with NaN for what is missing or can't be read as a number, strings with "" for what is
+        missing, or a list of vectors, all NaN where one is missing or has another length. Raises
+        InputError when a column is not there or columns differ in length.
         """
         try:
             columns = cells.as_columns(table)
@@ -78,17 +83,15 @@ class Pipeline:
                 f"the rows lack {_list('column', missing)}; "
                 f"this model takes {', '.join(f.name for f in self.manifest.features)}"
             )
-        return {
-            f.name: doubles(columns[f.name]) if f.kind == "numeric" else strings(columns[f.name])
-            for f in self.manifest.features
-        }
+        return {f.name: _parsed(f, columns[f.name]) for f in self.manifest.features}
 
     def predict(self, table: Any) -> dict[str, list[Any]]:
         """Predictions by output name, one list of N per output, in the manifest's order.
 
         `table` is a mapping of columns, a list of dicts, or a pandas, polars or pyarrow table. Columns
         that are no feature of the model are ignored. A cell that is missing, or no number in a numeric
-        column, reaches the model as NaN (as "" in a string column). Raises InputError.
+        column, reaches the model as NaN (as "" in a string column). A vector, of a column or a
+        prediction, is a list of numbers. Raises InputError.
         """
         parsed = self.parse(table)
         n = len(next(iter(parsed.values()))) if parsed else 0
@@ -106,7 +109,7 @@ class Pipeline:
         """The model's feeds from parsed columns: the manifest's own, or what the preprocess module's `before` makes."""
         made: Mapping[str, Any] = parsed
         if self._before is not None:
-            made = _call("before", self._before, {k: list(v) for k, v in parsed.items()})
+            made = _call("before", self._before, self._lists(parsed))
             if not self.manifest.feeds:
                 return made
             for feed in self.manifest.feeds:
@@ -115,10 +118,17 @@ class Pipeline:
                     raise InputError(
                         f"the preprocess module's before() did not return {_list('column', absent)}"
                     )
-                again = strings if feed.dtype == "string" else doubles
-                made = {**made, **{c: again(made[c]) for c in feed.columns}}
+                again = _fed(feed, made)
+                made = {**made, **again}
         return {
             f.input: _tensor(f, made, n, self._ranks.get(f.input, 2)) for f in self.manifest.feeds
+        }
+
+    def _lists(self, parsed: Columns) -> dict[str, list[Any]]:
+        """Parsed columns as a preprocess module gets them."""
+        nested = {f.name for f in self.manifest.features if f.kind == "vector"}
+        return {
+            k: [list(cell) for cell in v] if k in nested else list(v) for k, v in parsed.items()
         }
 
     @property
@@ -138,7 +148,7 @@ class Pipeline:
             k: v.tolist() if hasattr(v, "tolist") else v for k, v in outputs.items()
         }
         if self._after is not None:
-            results = _call("after", self._after, results, {k: list(v) for k, v in parsed.items()})
+            results = _call("after", self._after, results, self._lists(parsed))
         return results
 
     def _run(self, parsed: Columns, n: int) -> dict[str, list[Any]]:
@@ -203,6 +213,31 @@ def _call(name: str, function: Callable[..., Any], *arguments: Any) -> Mapping[s
     return result
 
 
+def _parsed(feature: Feature, column: Column) -> Sequence[Any]:
+    if feature.kind == "vector":
+        return vectors_of(column, feature.dimensions or 0)
+    return doubles(column) if feature.kind == "numeric" else strings(column)
+
+
+def _fed(feed: Feed, made: Columns) -> Columns:
+    """A feed's columns again, as `before` made them."""
+    if feed.dtype == "string":
+        return {name: strings(made[name]) for name in feed.columns}
+    widths = feed.widths or (1,) * len(feed.columns)
+    return {
+        name: vectors_of(made[name], width)
+        if width > 1 or are_vectors(made[name])
+        else doubles(made[name])
+        for name, width in zip(feed.columns, widths, strict=True)
+    }
+
+
+def vectors_of(column: Column, dimensions: int) -> list[array[float]]:
+    """A column of vectors, each as doubles; NaNs where a cell is none of so many."""
+    nothing = array("d", [nan]) * dimensions
+    return [vectors.vector(cell, dimensions) or nothing for cell in cells.cells_of(column)]
+
+
 def doubles(column: Column) -> array[float]:
     """A column as doubles; NaN where a cell is missing or can't be read as a number."""
     values: Any = cells.numbers(column).values
@@ -218,14 +253,22 @@ def strings(column: Column) -> list[str]:
 
 def _tensor(feed: Feed, columns: Columns, n: int, rank: int) -> Any:
     """One feed: nested lists of strings, or a memoryview of shape [n, k] ([n] for an input of rank 1)."""
-    k = len(feed.columns)
     if feed.dtype == "string":
         if rank == 1:
             return list(columns[feed.columns[0]])
         return [list(row) for row in zip(*(columns[c] for c in feed.columns), strict=True)]
+    widths = feed.widths or (1,) * len(feed.columns)
+    k = sum(widths)
     data = array(_FORMATS[feed.dtype], bytes(8 * n * k if feed.dtype != "float32" else 4 * n * k))
-    for j, name in enumerate(feed.columns):
-        data[j::k] = _converted(feed, name, columns[name])
+    start = 0
+    for name, width in zip(feed.columns, widths, strict=True):
+        column = columns[name]
+        if isinstance(column[0], array):
+            column = array("d", chain.from_iterable(column))
+        values = _converted(feed, name, column)
+        for j in range(width):
+            data[start + j :: k] = values[j::width]
+        start += width
     view = memoryview(data).cast("B")
     shape = (n,) if rank == 1 else (n, k)
     return view.cast(_FORMATS[feed.dtype], shape)  # type: ignore[call-overload]
@@ -239,12 +282,13 @@ def _converted(feed: Feed, name: str, column: Sequence[float]) -> array[Any]:
     except (ValueError, OverflowError):
         whole = array("q")
     if len(whole) != len(column) or any(a != b for a, b in zip(whole, column, strict=True)):
-        row = next(
+        at = next(
             i
             for i, v in enumerate(column)
             if v != v or v in _INFINITE or abs(v) >= 2**63 or int(v) != v
         )
-        raise InputError(f"column {name!r} takes whole numbers, row {row + 1} has {column[row]}")
+        row = at // (feed.widths[feed.columns.index(name)] if feed.widths else 1)
+        raise InputError(f"column {name!r} takes whole numbers, row {row + 1} has {column[at]}")
     return whole
 
 
@@ -258,7 +302,14 @@ def _prediction(output: Output, results: Mapping[str, Any], n: int) -> list[Any]
     if not isinstance(rows, list) or len(rows) != n:
         found = len(rows) if isinstance(rows, list) else "no"
         raise InputError(f"output {output.source!r} has {found} rows for {n} rows of input")
-    return column_of(rows, output.column)
+    return _vectors(output, rows) if output.kind == "vector" else column_of(rows, output.column)
+
+
+def _vectors(output: Output, rows: list[Any]) -> list[list[float]]:
+    try:
+        return [row if type(row) is list else list(map(float, row)) for row in rows]
+    except (TypeError, ValueError):
+        raise InputError(f"output {output.source!r} is to be a list of numbers per row") from None
 
 
 def column_of(rows: list[Any], column: int | None) -> list[Any]:

@@ -97,6 +97,16 @@ def _kept(columns: Columns, keep: Sequence[str] | None, outputs: Sequence[Output
     return {c: columns[c] for c in wanted}
 
 
+def _as_cells(columns: Columns) -> Columns:
+    """Vectors as JSON lists, in which they are read again."""
+    return {
+        name: [json.dumps(v) if isinstance(v, list) else v for v in column]
+        if any(isinstance(v, list) for v in column)
+        else column
+        for name, column in columns.items()
+    }
+
+
 class CsvSink:
     """Rows as CSV lines: the header at the first batch, then the rows."""
 
@@ -105,7 +115,7 @@ class CsvSink:
         self._begun = False
 
     def write(self, kept: Columns, predictions: Columns) -> None:
-        columns = {**kept, **predictions}
+        columns = _as_cells({**kept, **predictions})
         if not self._begun:
             self._writer.writerow(columns)
             self._begun = True
@@ -147,7 +157,7 @@ class TableSink:
         self._insert: str | None = None
 
     def write(self, kept: Columns, predictions: Columns) -> None:
-        columns = {**kept, **predictions}
+        columns = _as_cells({**kept, **predictions})
         if self._insert is None:
             self._insert = self._create(list(columns))
         self._db.executemany(

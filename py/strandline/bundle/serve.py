@@ -34,7 +34,8 @@ def application(site: str | Path) -> Starlette:
     def answer(body: bytes) -> Response:
         try:
             rows = json.loads(body)
-            columns = columns_of(rows.get("rows") if isinstance(rows, dict) else rows, edge.columns)
+            given = rows.get("rows") if isinstance(rows, dict) else rows
+            columns = columns_of(given, edge.columns, edge.vectors)
             with lock:
                 predictions, ms = edge.predict_columns(columns)
         except UnicodeDecodeError:

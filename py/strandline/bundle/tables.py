@@ -53,7 +53,7 @@ def sample(path: str | Path, most: int) -> tuple[dict[str, list[Any]], int]:
 def batches(path: str | Path, rows: int) -> Iterator[dict[str, list[Any]]]:
     """The rows of a file as columns, at most `rows` at a time; a file without rows gives its header once.
 
-    CSV cells are strings; Parquet cells are numbers, strings, booleans or None, dates in ISO 8601.
+    CSV cells are strings; Parquet cells are numbers, strings, booleans, lists of numbers or None, dates in ISO 8601.
     """
     path = Path(path)
     if not path.is_file():
@@ -117,5 +117,7 @@ def _parquet(path: Path, rows: int) -> Iterator[dict[str, list[Any]]]:
 
 def _cell(value: Any) -> Any:
     if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, list) and all(isinstance(v, int | float) for v in value):
         return value
     return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -19,6 +19,8 @@ strandline pack model.onnx --reference train.csv --name delays --version 1 -o si
 strandline pack model.onnx --reference train.parquet --features age,income,city \\
     --name credit --version 2026.1 --collector https://drift.example.org --key ingest_… -o site/
 strandline pack model.onnx --reference train.csv --segment region --counter conversion --name m --version 1 -o site/
+strandline pack encoder.onnx --reference texts.parquet --preprocess tokens.py --vector embedding \\
+    --name encoder --version 1 -o site/
 strandline pack model.onnx --reference holdout.csv --target repaid --name loans --version 1 -o site/
 strandline pack model.onnx --reference train.csv --preprocess prepare.py --name m --version 1 -o site/"""
 
@@ -49,6 +51,14 @@ def pack_arguments(p: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="MODULE.py",
         help="Python that runs before and after the model, here and in the page",
+    )
+    p.add_argument(
+        "--vector",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a column, or an output of the model, that is an embedding: a list of numbers per row, watched as one "
+        "(may be repeated)",
     )
     p.add_argument(
         "--segment",
@@ -113,6 +123,7 @@ def pack(a: argparse.Namespace) -> int:
         version=a.version,
         features=a.features,
         preprocess=a.preprocess,
+        vectors=a.vector,
         collector=None if a.collector is None else Collector(a.collector.rstrip("/"), a.key),
         window=Window(a.window_rows, a.window_seconds),
         segments=a.segment,

@@ -9,16 +9,13 @@ is not text, number or bool.
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from math import isfinite, isnan, nan
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
-
-from strandline import core
+from math import isnan, nan
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -26,19 +23,14 @@ if TYPE_CHECKING:
 Column: TypeAlias = "Sequence[Any] | Buffer"
 
 MISSING_TEXT: Final = frozenset({"", "na", "n/a", "nan", "null", "none"})
-FEW_VALUES: Final = 10
-"""a column of whole numbers with no more different ones is a code, not a quantity"""
 
 _NUMBER_FORMATS: Final = frozenset("dfbBhHiIlLqQ?")
-_DATE: Final = re.compile(r"\s*\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?\s*$")
 _PLAIN_TYPES: Final = frozenset({str, type(None)})
 _COUNTABLE: Final[tuple[set[type], ...]] = ({int}, {float}, {bool})
 _WHOLE: Final = 2.0**53
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NOT_A_TIME: Final = -(2**63)
-_MANY_WORDS: Final = 3
-"""words that free text has on average, at least"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +56,7 @@ def numbers(column: Column) -> Numbers:
     """Read a column as numbers: a buffer of numbers as it is, else cell by cell (numbers, bools,
     texts, `None`).
     """
-    if _is_number_buffer(column):
+    if is_number_buffer(column):
         return Numbers(column, 0)  # type: ignore[arg-type]
     cells = cells_of(column)
     try:
@@ -103,10 +95,10 @@ def moments(column: Column) -> Numbers:
     Date and time objects, ISO 8601 text, NumPy's datetime64, plain numbers of seconds; what names
     no time zone is taken as UTC.
     """
-    if _is_datetime64(column):
+    if is_datetime64(column):
         ticks = column.astype("datetime64[us]").astype("int64").tolist()  # type: ignore[union-attr]
         return Numbers(array("d", (nan if t == _NOT_A_TIME else t / 1e6 for t in ticks)), 0)
-    if _is_number_buffer(column):
+    if is_number_buffer(column):
         return Numbers(column, 0)  # type: ignore[arg-type]
     cells = cells_of(column)
     values = array("d", bytes(8 * len(cells)))
@@ -264,7 +256,8 @@ def is_missing(cell: Any) -> bool:
     )
 
 
-def _is_number_buffer(column: Column) -> bool:
+def is_number_buffer(column: Column) -> bool:
+    """Whether a column is a buffer of numbers in one dimension."""
     if isinstance(column, (list, tuple, str, bytes)):
         return False
     try:
@@ -303,93 +296,7 @@ def _from_arrow(column: Any) -> Column:
     return cells
 
 
-def infer_kind(column: Column) -> Literal["numeric", "categorical", "datetime", "text", "vector"]:
-    """Whether a column is a quantity, a name, a moment, free text or vectors.
-
-    Vector: a buffer of two dimensions, or the first cell that is not missing is a sequence of
-    numbers. Datetime: every cell that is not missing is one (`are_dates`). Numeric: at least 99 % of the
-    cells that are not missing read as numbers (numbers in text, as CSV has them, too), except
-    columns of bools, and of whole numbers with at most `FEW_VALUES` different ones that occur ten
-    times each on average: those are codes, and categorical. A column with nothing in it is numeric
-    if it is a buffer of numbers. Text: at least half of at least 20 texts are different, and they
-    have three words or more on average. The rest is categorical.
-    """
-    if _is_datetime64(column):
-        return "datetime"
-    if _are_vectors(column):
-        return "vector"
-    buffer = _is_number_buffer(column)
-    cells = [] if buffer else cells_of(column)
-    if _is_bools(column, buffer, cells):
-        return "categorical"
-    if not buffer and _are_dates(cells):
-        return "datetime"
-    read = numbers(column)
-    rows = length(column)
-    missing = _count_nan(read.values) - read.unreadable
-    if missing == rows:
-        return "numeric" if buffer else "categorical"
-    if read.unreadable > (rows - missing) / 100:
-        return "text" if _is_prose(cells) else "categorical"
-    different = _few_whole(read.values)
-    return "categorical" if different and rows - missing >= 10 * different else "numeric"
-
-
-def _are_vectors(column: Any) -> bool:
-    if getattr(column, "ndim", 1) == 2:
-        return True
-    if _is_number_buffer(column):
-        return False
-    first = next((cell for cell in cells_of(column) if not is_missing(cell)), None)
-    return hasattr(first, "__len__") and not isinstance(first, (str, bytes, Mapping))
-
-
-def _is_prose(cells: Sequence[Any]) -> bool:
-    given = [cell for cell in cells if isinstance(cell, str) and cell.strip()]
-    if len(given) < 20 or 2 * len(given) < len(cells) or 2 * len(set(given)) < len(given):
-        return False
-    return sum(len(cell.split()) for cell in given) >= _MANY_WORDS * len(given)
-
-
-def _count_nan(values: Buffer) -> int:
-    return core.tally(values, array("d"), array("q", [0])).nan
-
-
-def _few_whole(values: Buffer) -> int:
-    """How many different values there are when all are whole and at most `FEW_VALUES` different."""
-    different: set[float] = set()
-    with memoryview(values) as view:
-        for start in range(0, len(view), 1024):
-            different |= {v for v in view[start : start + 1024].tolist() if isfinite(v)}
-            if len(different) > FEW_VALUES:
-                return 0
-    return len(different) if all(v == int(v) for v in different) else 0
-
-
-def are_dates(column: Column) -> bool:
-    """Whether every cell that is not missing is a date or time: an object or ISO 8601 text."""
-    if _is_datetime64(column):
-        return True
-    return _are_dates([] if _is_number_buffer(column) else cells_of(column))
-
-
-def _are_dates(cells: Sequence[Any]) -> bool:
-    some = False
-    for cell in cells:
-        if isinstance(cell, date) or (isinstance(cell, str) and _DATE.match(cell)):
-            some = True
-        elif not is_missing(cell):
-            return False
-    return some
-
-
-def _is_datetime64(column: Any) -> bool:
+def is_datetime64(column: Any) -> bool:
+    """Whether a column is a NumPy array of moments."""
     kind = getattr(getattr(column, "dtype", None), "kind", None)
     return kind == "M"
-
-
-def _is_bools(column: Column, buffer: bool, cells: Sequence[Any]) -> bool:
-    if buffer:
-        with memoryview(column) as view:  # type: ignore[arg-type]
-            return view.format.lstrip("<=@") == "?"
-    return set(map(type, cells)) - {type(None)} == {bool}

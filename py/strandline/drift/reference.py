@@ -10,8 +10,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from strandline.drift import bins, features, wire
-from strandline.drift.columns import Column, as_columns, infer_kind, length
+from strandline.drift.columns import Column, as_columns, length
 from strandline.drift.features import ColumnKind, Feature, NumericFeature, Role
+from strandline.drift.kinds import infer_kind
 from strandline.drift.quality import Quality
 from strandline.drift.quality import wire as quality_wire
 from strandline.drift.quality.ledger import prediction_columns
@@ -83,7 +84,7 @@ class Reference:
         ----------
         kinds
             ``"numeric"``, ``"categorical"``, ``"datetime"`` or ``"text"`` by column name; what is
-            not named is inferred (`columns.infer_kind`). A text column makes one numeric feature
+            not named is inferred (`kinds.infer_kind`). A text column makes one numeric feature
             for each descriptor, such as ``comment: length``.
         roles
             ``"feature"`` (the default), ``"output"`` or ``"system"`` by column name.

@@ -62,15 +62,21 @@ def read(column: Column, dimensions: int) -> Vectors:
     values = array("d")
     n = missing = invalid = 0
     for cell in columns.cells_of(column):
-        vector = _vector(cell, dimensions)
-        if vector is not None:
-            values += vector
+        found = vector(cell, dimensions)
+        if found is not None:
+            values += found
             n += 1
         elif columns.is_missing(cell):
             missing += 1
         else:
             invalid += 1
     return Vectors(values, n, missing, invalid)
+
+
+def vector(cell: Any, dimensions: int) -> array[float] | None:
+    """A cell's coordinates; `None` when it is missing, or no vector of this many numbers."""
+    found = _numbers(cell)
+    return found if found is not None and len(found) == dimensions else None
 
 
 def dimensions_of(column: Column) -> int | None:
@@ -89,6 +95,11 @@ def dimensions_of(column: Column) -> int | None:
                 found = _numbers(cell)
                 return len(found) if found else None
     return None
+
+
+def is_list(text: str) -> bool:
+    """Whether a text is a JSON list of numbers."""
+    return bool(_numbers(text))
 
 
 def norms(column: Column, dimensions: int) -> Numbers:
@@ -202,11 +213,6 @@ def _flat(whole: memoryview) -> Buffer:
         return whole.cast("B").cast("d")
     rows = cast("list[list[float]]", whole.tolist())
     return array("d", [x for row in rows for x in row])
-
-
-def _vector(cell: Any, dimensions: int) -> array[float] | None:
-    found = _numbers(cell)
-    return found if found is not None and len(found) == dimensions else None
 
 
 def _numbers(cell: Any) -> array[float] | None:

@@ -14,7 +14,6 @@ from strandline.bundle.tables import read_table
 from strandline.drift import Profile, Reference
 from strandline.drift.columns import (
     Column,
-    are_dates,
     as_columns,
     cells_of,
     is_missing,
@@ -22,6 +21,7 @@ from strandline.drift.columns import (
     numbers,
 )
 from strandline.drift.features import ColumnKind, Feature, holding
+from strandline.drift.kinds import are_dates
 from strandline.drift.quality import ClassTask, Metric, Quality
 from strandline.drift.quality import RegressionTask as FrozenRegression
 from strandline.drift.quality.task import Kind

@@ -10,8 +10,8 @@ from typing import Any, Final
 from strandline.bundle.errors import InputError
 from strandline.bundle.tables import read_table
 from strandline.drift import Profile, Reference
-from strandline.drift.columns import are_dates
 from strandline.drift.features import Kind
+from strandline.drift.kinds import are_dates
 from strandline.report.series import SeriesReport
 
 Table = Mapping[str, list[Any]]

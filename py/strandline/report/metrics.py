@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from strandline.bundle.errors import InputError
 from strandline.drift import quantiles
 from strandline.drift.features import CategoricalFeature, NumericFeature
-from strandline.drift.tally import CategoricalTally, NumericTally
+from strandline.drift.tally import CategoricalTally, NumericTally, VectorTally
 from strandline.report.comparison import Comparison, Sample
 from strandline.report.conditions import Condition, ReferenceValue, gt, in_range, lte, of_share
 from strandline.report.measure import Measure, count
@@ -222,6 +222,8 @@ def _different(feature: Any, tally: Any) -> tuple[int, int]:
         if tally.n and tally.minimum == tally.maximum:
             return 1, 1
         return quantiles.different(feature, tally)
+    if isinstance(tally, VectorTally):  # features that differ are of vectors that differ
+        return 1 + (sum(s * s for s in tally.sums) < tally.n * tally.squares), tally.n
     named = sum(c > 0 for c in tally.counts[:-1])
     return named + (tally.unseen > 0), named + tally.unseen
 

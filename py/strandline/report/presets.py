@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from strandline.bundle.errors import InputError
 from strandline.drift.compare import Criteria
-from strandline.drift.features import CategoricalFeature, Feature, NumericFeature
+from strandline.drift.features import CategoricalFeature, Feature, NumericFeature, VectorFeature
 from strandline.report import quality
 from strandline.report.comparison import Comparison
 from strandline.report.definition import BinaryClassification, DataDefinition
@@ -124,6 +124,8 @@ class DataDriftPreset(Preset):
             particular = (self.text_method, self.text_threshold)
         elif isinstance(feature, CategoricalFeature):
             particular = (self.cat_method, self.cat_threshold)
+        elif isinstance(feature, VectorFeature):
+            particular = (None, None)
         else:
             particular = (self.num_method, self.num_threshold)
         method = (self.per_column_method or {}).get(feature.column, particular[0])
@@ -224,6 +226,8 @@ class ValueStats(Preset):
         if name not in comparison.reference:
             raise InputError(f"{self.name}: there is no column {name!r}")
         yield MissingValueCount(name)
+        if isinstance(comparison.reference[name], VectorFeature):
+            return
         yield UniqueValueCount(name)
         if isinstance(comparison.reference[name], NumericFeature):
             if comparison.has_reference:

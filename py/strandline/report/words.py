@@ -159,7 +159,11 @@ def reason(feature: Mapping[str, Any]) -> str:
     """What the verdict rests on, in a sentence or two."""
     summary = feature["summary"]
     if not feature["statistics"] and feature["missing"] is None:
-        held = [side for side in ("reference", "current") if any(feature[side])]
+        held = [
+            side
+            for side in ("reference", "current")
+            if summary[side]["rows"] > summary[side]["missing"] + summary[side]["invalid"]
+        ]
         if len(held) == 2:
             return ""
         return f"Only the {held[0]} rows hold values." if held else "Neither side holds a value."

@@ -6,7 +6,7 @@ import type { ComparedFeature, Statistic } from "../ui/verdict";
 export interface FeatureName {
   name: string;
   role: "feature" | "output" | "system";
-  kind: "numeric" | "categorical";
+  kind: ComparedFeature["kind"];
 }
 
 export interface ModelInfo {

@@ -6,7 +6,7 @@ import { counted, percent, statistic } from "../ui/format";
 import { type ComparedFeature, VERDICTS, value } from "../ui/verdict";
 import type { FeatureSeries, Segment, Told } from "./api";
 import { timeline } from "./lines";
-import { METHODS, PSI } from "./measures";
+import { METHODS, followed } from "./measures";
 import { inWords as segmentInWords } from "./segments";
 
 export function drawDetail(
@@ -22,9 +22,13 @@ export function drawDetail(
   byId("detail-lead").textContent =
     rows === 0
       ? "No rows in this period."
-      : `${VERDICTS[feature.verdict].title}. ${counted(rows, "row")}; ${inWords(feature)}.`;
+      : `${VERDICTS[feature.verdict].title}. ${counted(rows, "row")}; ${changeInWords(feature)}.`;
   byId("detail-story").textContent = inSentences(told);
-  byId("detail-plot").replaceChildren(bars(feature.name, feature, feature.kind === "categorical"));
+  byId("detail-plot").replaceChildren(
+    feature.kind === "vector"
+      ? h("p", { class: "note" }, `Vectors have no bins. How long they are: ${feature.name}: norm.`)
+      : bars(feature.name, feature, feature.kind === "categorical"),
+  );
   byId("detail-figures").replaceChildren(
     ...METHODS.filter(({ id }) => value(feature.statistics, id) !== null).map(({ id, label, title, show }) =>
       figure(label, show(value(feature.statistics, id)), title),
@@ -35,7 +39,7 @@ export function drawDetail(
   byId("detail-course").replaceChildren(
     windows.length === 0
       ? h("p", { class: "note" }, "No windows in this period.")
-      : timeline(windows, PSI, windowMs),
+      : timeline(windows, followed(feature), windowMs),
   );
   byId("detail-bins").replaceChildren(
     h(
@@ -63,6 +67,12 @@ export function drawDetail(
       }),
     ),
   );
+}
+
+function changeInWords(feature: ComparedFeature): string {
+  if (feature.kind !== "vector") return inWords(feature);
+  const shift = feature.statistics.find(({ method }) => method === "mmd")?.effect;
+  return `mean shifted by ${statistic(shift)} standard deviations of their random features`;
 }
 
 /** The diagnosis and the sequential test, for people. */

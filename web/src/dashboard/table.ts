@@ -5,7 +5,7 @@ import { count, percent, statistic } from "../ui/format";
 import { type ComparedFeature, VERDICTS, value } from "../ui/verdict";
 import type { FeatureSeries, Told } from "./api";
 import { sparkline } from "./lines";
-import { METHODS, PSI } from "./measures";
+import { METHODS, MMD, PSI, followed } from "./measures";
 
 export interface Sort {
   column: string;
@@ -93,6 +93,7 @@ export function drawTable(
   selected: string | null,
   on: { sort: (column: string) => void; select: (feature: string) => void },
 ): void {
+  const columns = COLUMNS.filter(({ id }) => id !== MMD.id || features.some(({ kind }) => kind === "vector"));
   const focused = document.activeElement?.getAttribute("data-key");
   const head = (id: string, label: string, title: string | null, numeric: boolean): HTMLElement => {
     const button = h("button", { type: "button", class: "plain", title, "data-key": `sort ${id}` }, label);
@@ -110,9 +111,9 @@ export function drawTable(
       "tr",
       { class: feature.name === selected ? "selected" : null },
       h("th", { scope: "row" }, button),
-      ...COLUMNS.map((column) => h("td", { class: column.numeric ? "number" : null }, column.cell(feature))),
+      ...columns.map((column) => h("td", { class: column.numeric ? "number" : null }, column.cell(feature))),
       h("td", { class: "told" }, inShort(story.get(feature.name))),
-      h("td", {}, sparkline(courses.get(feature.name)?.windows ?? [], PSI.id, windowMs)),
+      h("td", {}, sparkline(courses.get(feature.name)?.windows ?? [], followed(feature).id, windowMs)),
     );
     row.addEventListener("click", () => on.select(feature.name));
     if (feature.name === selected) button.setAttribute("aria-current", "true");
@@ -126,9 +127,9 @@ export function drawTable(
         "tr",
         {},
         head("name", "Feature", null, false),
-        ...COLUMNS.map(({ id, label, title, numeric }) => head(id, label, title ?? null, numeric)),
+        ...columns.map(({ id, label, title, numeric }) => head(id, label, title ?? null, numeric)),
         h("th", { scope: "col" }, "What happened"),
-        h("th", { scope: "col" }, "PSI over time"),
+        h("th", { scope: "col" }, columns.some(({ id }) => id === MMD.id) ? "PSI or MMD² over time" : "PSI over time"),
       ),
     ),
     h("tbody", {}, ...sorted(features, sort).map(line)),

@@ -3,20 +3,18 @@
  * plainly a number, a text or missing is null here: Python, which knows the rest, answers then.
  */
 
-import type { Value } from "../messages";
-import type { Manifest, Output } from "../site/manifest";
+import type { Cell, Row } from "../messages";
+import type { Feed, Manifest, Output } from "../site/manifest";
 import type { PreparedCall } from "./call";
 import { type Numbers, type Tensor, sizeOf, viewOf } from "./tensor";
-
-type Row = Record<string, Value>;
 
 /** Predicts one row; null when it takes Python to say what the row means. */
 export function predictRow(manifest: Manifest, call: PreparedCall, row: Row): Row | null {
   const feeds: (Numbers | string[])[] = [];
   for (const { name, dtype, shape } of call.spec.inputs) {
     const feed = manifest.feeds.find(({ input }) => input === name);
-    if (feed === undefined || feed.dtype !== dtype || feed.columns.length !== sizeOf(shape)) return null;
-    const data = dtype === "string" ? texts(row, feed.columns) : numbers(row, feed.columns, dtype);
+    if (feed === undefined || feed.dtype !== dtype || widthOf(feed) !== sizeOf(shape)) return null;
+    const data = dtype === "string" ? texts(row, feed.columns) : numbers(row, feed, dtype);
     if (data === null) return null;
     feeds.push(data);
   }
@@ -32,19 +30,31 @@ export function predictRow(manifest: Manifest, call: PreparedCall, row: Row): Ro
   return predictions;
 }
 
-function numbers(row: Row, columns: readonly string[], dtype: string): Numbers | null {
+function widthOf({ columns, widths }: Feed): number {
+  return widths?.reduce((total, width) => total + width, 0) ?? columns.length;
+}
+
+function numbers(row: Row, { columns, widths }: Feed, dtype: string): Numbers | null {
   const values: number[] = [];
-  for (const column of columns) {
+  for (const [i, column] of columns.entries()) {
     const cell = row[column];
-    if (cell === null) values.push(Number.NaN);
+    const width = widths?.[i] ?? 1;
     // JSON, in which rows go to Python, has no infinities and no negative zero.
-    else if (typeof cell === "number") values.push(Number.isFinite(cell) ? cell + 0 : Number.NaN);
+    if (cell === null) values.push(...Array<number>(width).fill(Number.NaN));
+    else if (typeof cell === "number" && width === 1) values.push(Number.isFinite(cell) ? cell + 0 : Number.NaN);
+    else if (isVector(cell, width)) values.push(...Array.from(cell, (x) => x + 0));
     else return null;
   }
   if (dtype === "int64") return values.every(Number.isSafeInteger) ? BigInt64Array.from(values, BigInt) : null;
   if (dtype !== "float32" && dtype !== "float64") return null;
   const View = viewOf(dtype) as Float32ArrayConstructor | Float64ArrayConstructor;
   return View.from(values);
+}
+
+/** Whether a cell holds so many finite numbers. */
+function isVector(cell: Cell | undefined, width: number): cell is number[] {
+  if (typeof cell !== "object" || cell === null || cell.length !== width) return false;
+  return Array.from<unknown>(cell).every(Number.isFinite);
 }
 
 function texts(row: Row, columns: readonly string[]): string[] | null {
@@ -58,8 +68,13 @@ function texts(row: Row, columns: readonly string[]): string[] | null {
   return values;
 }
 
-function prediction(output: Output, { data, dims }: Tensor, dtype: string): Value | undefined {
+function prediction(output: Output, { data, dims }: Tensor, dtype: string): Cell | undefined {
   if (dims.length < 1 || dims.length > 2 || dims[0] !== 1) return undefined;
+  if (output.kind === "vector") {
+    const plain = dims.length === 2 && (dtype === "float32" || dtype === "float64");
+    const values = plain ? Array.from<unknown>(data) : [];
+    return plain && values.every(Number.isFinite) ? (values as number[]) : undefined;
+  }
   const value = data[dims.length === 1 ? 0 : (output.column ?? 0)];
   if (typeof value === "string") return value;
   if (typeof value === "bigint") return Number(value);

@@ -4,12 +4,13 @@ import { columnsOf } from "../site/manifest";
 import type { Model, Predictions } from "../strandline";
 import { busy, byId, h, onClick } from "../ui/dom";
 import { counted, milliseconds } from "../ui/format";
-import { type Table, cellText, example, parseCsv, withPredictions } from "./csv";
+import { type Table, example, parseCsv, withPredictions } from "./csv";
 import { defaults } from "./form";
 import { text as valueText } from "./result";
 
 const SHOWN_ROWS = 100;
 const SHOWN_COLUMNS = 6;
+const SHOWN_LETTERS = 60;
 
 export function setUpBatch(model: Model, onPredicted: () => void): void {
   const area = byId<HTMLTextAreaElement>("csv-text");
@@ -85,7 +86,7 @@ function show(place: HTMLElement, table: Table, predictions: Predictions, fileNa
       {},
       h("th", { scope: "row", class: "index" }, String(i + 1)),
       ...outputs.map((name) => h("td", { class: "output" }, valueText(row[name]))),
-      ...inputs.map((_, column) => h("td", {}, cellText(table.rows[i]?.[column] ?? null))),
+      ...inputs.map((_, column) => h("td", {}, short(table.rows[i]?.[column] ?? ""))),
     ),
   );
   const left = [
@@ -105,4 +106,9 @@ function show(place: HTMLElement, table: Table, predictions: Predictions, fileNa
       h("span", { class: "note" }, left.length === 0 ? "" : `The file has ${left.join(" and ")}.`),
     ),
   );
+}
+
+/** A cell of the file, of which a vector or a long text is shown by its beginning. */
+function short(cell: string): string {
+  return cell.length > SHOWN_LETTERS ? `${cell.slice(0, SHOWN_LETTERS - 1)}…` : cell;
 }

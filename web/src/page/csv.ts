@@ -1,6 +1,6 @@
 /** CSV for the view: the table that is shown and the file that is saved. Predicting reads the text itself, in Python. */
 
-import type { Row, Value } from "../messages";
+import type { Cell, Row } from "../messages";
 
 export interface Table {
   header: string[];
@@ -59,8 +59,10 @@ function values(row: Row | undefined, names: readonly string[]): string[] {
   return names.map((name) => cellText(row?.[name] ?? null));
 }
 
-export function cellText(value: Value): string {
-  return value === null ? "" : String(value);
+/** A cell as CSV has it, a vector as a JSON list. */
+export function cellText(value: Cell): string {
+  if (value === null) return "";
+  return typeof value === "object" ? JSON.stringify(Array.from<number | null>(value)) : String(value);
 }
 
 function quote(cell: string): string {

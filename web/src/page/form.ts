@@ -1,15 +1,17 @@
 /** The form made of the manifest's features. */
 
-import type { Row, Value } from "../messages";
+import type { Cell, Row } from "../messages";
 import { h } from "../ui/dom";
 import { number } from "../ui/format";
-import type { Feature } from "../site/manifest";
+import type { Feature, VectorFeature } from "../site/manifest";
 
 const MISSING = "";
 
+type Input = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
+
 export class FeatureForm {
   readonly #features: readonly Feature[];
-  readonly #inputs: (HTMLInputElement | HTMLSelectElement)[];
+  readonly #inputs: Input[];
 
   constructor(features: readonly Feature[], fields: HTMLElement) {
     this.#features = features;
@@ -37,9 +39,10 @@ export class FeatureForm {
     return Object.fromEntries(this.#features.map((feature, i) => [feature.name, this.#value(feature, i)]));
   }
 
-  #value(feature: Feature, i: number): Value {
+  #value(feature: Feature, i: number): Cell {
     const text = this.#inputs[i]?.value ?? MISSING;
     if (text === MISSING) return null;
+    if (feature.kind === "vector") return vectorOf(text, feature.dimensions) ?? text;
     return feature.kind === "numeric" ? Number(text) : text;
   }
 }
@@ -49,7 +52,8 @@ export function defaults(features: readonly Feature[]): Row {
   return Object.fromEntries(features.map((feature) => [feature.name, feature.default ?? null]));
 }
 
-function inputOf(feature: Feature): HTMLInputElement | HTMLSelectElement {
+function inputOf(feature: Feature): Input {
+  if (feature.kind === "vector") return vectorInput(feature);
   if (feature.kind === "numeric") return numberInput(feature);
   const free = feature.default != null && feature.categories?.length === 0;
   return free ? textInput(feature.default ?? MISSING) : select(feature);
@@ -73,6 +77,27 @@ function numberInput(feature: Feature & { kind: "numeric" }): HTMLInputElement {
   });
 }
 
+function vectorInput({ default: usual, dimensions }: VectorFeature): HTMLTextAreaElement {
+  const area = h("textarea", { rows: 3, autocomplete: "off", spellcheck: "false", placeholder: "missing" });
+  area.value = usual == null ? MISSING : JSON.stringify(usual);
+  area.addEventListener("input", () => {
+    const fits = area.value === MISSING || vectorOf(area.value, dimensions) !== null;
+    area.setCustomValidity(fits ? "" : `Give a list of ${dimensions} numbers: [0.25, -1.5, …]`);
+  });
+  return area;
+}
+
+/** The vector that a text is; null when it is none of so many numbers. */
+export function vectorOf(text: string, dimensions: number): number[] | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    const fits = Array.isArray(value) && value.length === dimensions && value.every(Number.isFinite);
+    return fits ? (value as number[]) : null;
+  } catch {
+    return null;
+  }
+}
+
 function select(feature: Feature & { kind: "categorical" }): HTMLSelectElement {
   const categories = feature.categories ?? [];
   const chosen = feature.default ?? categories[0] ?? MISSING;
@@ -87,6 +112,7 @@ function select(feature: Feature & { kind: "categorical" }): HTMLSelectElement {
 }
 
 function rangeHint(feature: Feature): string | null {
+  if (feature.kind === "vector") return `a list of ${number(feature.dimensions)} numbers`;
   if (feature.kind !== "numeric" || feature.min == null || feature.max == null) return null;
   return `${number(feature.min)} – ${number(feature.max)}`;
 }

@@ -1,7 +1,7 @@
 import "../ui/theme.css";
 import "./page.css";
 import { columnsOf } from "../site/manifest";
-import type { Model } from "../strandline";
+import type { Model, Row } from "../strandline";
 import { byId, busy, onClick } from "../ui/dom";
 import { setUpBatch } from "./batch";
 import { DriftView } from "./drift";
@@ -69,13 +69,19 @@ async function show(model: Model): Promise<void> {
   await drift.refresh();
 }
 
+/** A row as JavaScript; of vectors only the length, which anyone would fill from elsewhere. */
+function rowAsCode(row: Row): string {
+  const short = (_: string, cell: unknown): unknown => (Array.isArray(cell) ? `<${cell.length}>` : cell);
+  return JSON.stringify(row, short, 2).replaceAll(/"<(\d+)>"/g, "new Float32Array($1)");
+}
+
 function setUpSample(form: FeatureForm): void {
   const code = byId("sample");
   code.textContent = [
     `import { load } from ${JSON.stringify(new URL("strandline.js", site).href)};`,
     "",
     "const model = await load();",
-    `const rows = await model.predict([${JSON.stringify(form.row(), null, 2)}]);`,
+    `const rows = await model.predict([${rowAsCode(form.row())}]);`,
     "const drift = await model.drift(); // since loading, beside the reference",
     "await model.flush(); // close the window and send it",
   ].join("\n");

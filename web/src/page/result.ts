@@ -1,6 +1,6 @@
 /** One prediction: the label large, every number in [0, 1] as a bar. */
 
-import type { Row, Value } from "../messages";
+import type { Cell, Row, Vector } from "../messages";
 import type { Output } from "../site/manifest";
 import { h, s } from "../ui/dom";
 import { milliseconds, number, percent } from "../ui/format";
@@ -10,7 +10,8 @@ export function showResult(place: HTMLElement, outputs: readonly Output[], row: 
   const numbers = outputs.filter((output) => output.kind === "numeric");
   const headline = labels.length > 0 ? labels : numbers.filter((output) => !isShare(output, row[output.name]));
   const shares = numbers.filter((output) => isShare(output, row[output.name]));
-  const rest = numbers.filter((output) => !shares.includes(output) && !headline.includes(output));
+  const vectors = outputs.filter((output) => output.kind === "vector");
+  const rest = [...numbers.filter((output) => !shares.includes(output) && !headline.includes(output)), ...vectors];
   place.replaceChildren(
     ...headline.map(({ name }) =>
       h("div", { class: "headline" }, h("span", { class: "what" }, name), h("strong", {}, text(row[name]))),
@@ -22,7 +23,7 @@ export function showResult(place: HTMLElement, outputs: readonly Output[], row: 
 }
 
 /** A probability, by its name (`probability:<class>`) and its range. */
-export function isShare(output: Output, value: Value | undefined): boolean {
+export function isShare(output: Output, value: Cell | undefined): boolean {
   return typeof value === "number" && value >= 0 && value <= 1 && /^(prob|score)/i.test(output.name);
 }
 
@@ -43,7 +44,19 @@ function share(name: string, value: number): HTMLElement[] {
   ];
 }
 
-export function text(value: Value | undefined): string {
+export function text(value: Cell | undefined): string {
   if (value === null || value === undefined) return "–";
+  if (typeof value === "object") return brief(value);
   return typeof value === "number" ? number(value) : String(value);
+}
+
+/** Coordinates of a vector that are shown. */
+const SHOWN = 4;
+
+/** The beginning of a vector, and how long it is. */
+export function brief(vector: Vector): string {
+  const first = Array.from<number | null>(vector)
+    .slice(0, SHOWN)
+    .map((x) => (x === null ? "–" : number(x)));
+  return vector.length > SHOWN ? `[${first.join(", ")}, … ${vector.length} numbers]` : `[${first.join(", ")}]`;
 }

@@ -22,17 +22,26 @@ export interface CategoricalFeature {
   categories?: string[];
 }
 
-export type Feature = NumericFeature | CategoricalFeature;
+export interface VectorFeature {
+  name: string;
+  kind: "vector";
+  default?: number[] | null;
+  dimensions: number;
+}
+
+export type Feature = NumericFeature | CategoricalFeature | VectorFeature;
 
 export interface Feed {
   input: string;
   dtype: string;
   columns: string[];
+  /** How many numbers of a row each column has; absent: one each. */
+  widths?: number[];
 }
 
 export interface Output {
   name: string;
-  kind: "numeric" | "categorical";
+  kind: "numeric" | "categorical" | "vector";
   from: string;
   column?: number;
 }

@@ -22,14 +22,21 @@ export interface Statistic {
   method: string;
   value: number | null;
   p_value: number | null;
+  effect?: number | null;
   verdict?: Verdict;
 }
+
+/** What is said of vectors, which have no bins. */
+export const VECTORS = {
+  mmd: "Squared distance of the mean random Fourier features (maximum mean discrepancy)",
+  shift: "Shift of the mean, in standard deviations of the features",
+} as const;
 
 /** A feature's comparison with its reference, as the schema drift-1 has it. */
 export interface ComparedFeature {
   name: string;
   role: "feature" | "output" | "system";
-  kind: "numeric" | "categorical";
+  kind: "numeric" | "categorical" | "datetime" | "vector";
   verdict: Verdict;
   /** Adjusted for all tests of the comparison. */
   p_value: number | null;

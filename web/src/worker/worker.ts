@@ -6,6 +6,7 @@ import {
   type Method,
   type Predictions,
   type Request,
+  type Row,
   type Value,
   toFailure,
 } from "../messages";
@@ -68,12 +69,20 @@ async function predicted(task: (edge: Edge) => string): Promise<Predictions> {
   return answer;
 }
 
+/** Rows as JSON, typed arrays as lists. */
+function toJson(rows: readonly Row[]): string {
+  const typed = rows.some((row) => Object.values(row).some((cell) => ArrayBuffer.isView(cell)));
+  const plain = (_: string, value: unknown): unknown =>
+    ArrayBuffer.isView(value) ? Array.from(value as Float64Array) : value;
+  return JSON.stringify(rows, typed ? plain : undefined);
+}
+
 const handlers: Handlers = {
   open: async (site) => {
     opening = openModel(site);
     return (await opening).manifest;
   },
-  predict: (rows) => predicted((edge) => edge.predict(JSON.stringify(rows))),
+  predict: (rows) => predicted((edge) => edge.predict(toJson(rows))),
   predictCsv: (text) => predicted((edge) => edge.predict_csv(text)),
   run: async (feeds) => (await model()).tensors.run(feeds),
   count: (counter, by) => watched((edge) => edge.count(counter, by)),
