@@ -269,6 +269,52 @@ class TestFuse:
         assert ops(after) == ["FusedGemm"]
         assert_same(g, after, normal(5, 3))
 
+    @pytest.mark.parametrize("op", ["Add", "Sum"])
+    @pytest.mark.parametrize("bias", [(), ("b",)])
+    @pytest.mark.parametrize("swapped", [False, True])
+    @pytest.mark.parametrize("shape", [(2, 4, 4, 4), (4, 1, 1), (3, 2, 4, 4, 4)])
+    def test_residual(
+        self, op: str, bias: tuple[str, ...], swapped: bool, shape: tuple[int, ...]
+    ) -> None:
+        """Of the convolution's shape, broadcast to it, and larger than it."""
+        inputs = ("r", "c") if swapped else ("c", "r")
+        first = Node("Conv", ("x", "w", *bias), ("c",))
+        nodes = [first, Node(op, inputs, ("s",)), Node("Relu", ("s",), ("y",))]
+        g = graph(nodes, ["x", "r"], ["y"], {"w": normal(4, 3, 3, 3), "b": normal(4)})
+        after = apply(passes.fuse_residual, g)
+        assert ops(after) == ["FusedConv", "Relu"]
+        after = apply(passes.fuse_activation, after)
+        assert ops(after) == ["FusedConv"]
+        assert_same(g, after, X, normal(*shape))
+
+    def test_of_two_convolutions_the_later_adds(self) -> None:
+        nodes = [
+            conv(),
+            Node("Conv", ("x", "v"), ("d",)),
+            Node("Add", ("d", "c"), ("y",)),
+        ]
+        g = graph(nodes, ["x"], ["y"], {"w": normal(4, 3, 3, 3), "v": normal(4, 3, 3, 3)})
+        after = apply(passes.fuse_residual, g)
+        assert ops(after) == ["Conv", "FusedConv"]
+        assert after.nodes[1].inputs == ("x", "v", "", "c")
+        assert_same(g, after, X)
+
+    @pytest.mark.parametrize("outputs", [["y"], ["y", "c"]])
+    def test_a_convolution_with_other_users_does_not_add(self, outputs: list[str]) -> None:
+        other = "c" if outputs == ["y"] else "r"
+        nodes = [conv(), Node("Add", ("c", other), ("y",))]
+        g = graph(nodes, ["x", "r"], outputs, {"w": normal(4, 3, 3, 3)})
+        assert apply(passes.fuse_residual, g) is g
+
+    def test_nor_where_the_sum_has_an_axis_or_more_operands(self) -> None:
+        constants = {"w": normal(4, 3, 3, 3)}
+        for opset, node in (
+            (6, Node("Add", ("c", "r"), ("y",), {"axis": 1, "broadcast": 1})),
+            (17, Node("Sum", ("c", "r", "r"), ("y",))),
+        ):
+            g = graph([conv(), node], ["x", "r"], ["y"], constants, opset)
+            assert apply(passes.fuse_residual, g) is g
+
     def test_an_activation_whose_input_is_used_elsewhere_stays(self) -> None:
         nodes = [conv(), Node("Relu", ("c",), ("y",))]
         g = graph(nodes, ["x"], ["y", "c"], {"w": normal(4, 3, 3, 3)})

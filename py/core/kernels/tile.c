@@ -83,6 +83,12 @@ SL_INLINE void tile(const size_t rows, const size_t vectors, const bool packed, 
             if (i < m) load_row(acc[i], vectors, c + i * c_row, n);
         }
     }
+    if (done && done->residual) { /* short rows far apart: nothing else fetches them in time */
+        for (size_t i = 0; i < m; i++) {
+            __builtin_prefetch(done->residual + i * c_row);
+            __builtin_prefetch(done->residual + i * c_row + VF);
+        }
+    }
     const size_t step = packed ? MR : 1, row = packed ? 1 : a_row;
     for (size_t p = 0; p < k; p++) {
         vf column[NV];

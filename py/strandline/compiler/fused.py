@@ -94,7 +94,12 @@ def _conv_types(
     inputs: Sequence[Info | None], attrs: Attrs, n_outputs: int
 ) -> Sequence[TensorType] | None:
     node = _conv_node(attrs)
-    return find(node, _OPSETS).types(node, inputs[:3])
+    types = find(node, _OPSETS).types(node, inputs[:3])
+    residual = inputs[3] if len(inputs) > 3 else None
+    if types is None or residual is None:
+        return types
+    shape = broadcast_shapes(types[0].shape, residual.type.shape)
+    return [TensorType(types[0].dtype, shape)]
 
 
 @op("FusedConv", domain=DOMAIN, shape=_conv_types)
@@ -102,6 +107,7 @@ def fused_conv(
     X: Any,
     W: Any,
     B: Any = None,
+    residual: Any = None,
     *,
     activation: str = "none",
     a: float = 0.0,
@@ -113,7 +119,7 @@ def fused_conv(
     pads: Any = None,
     strides: Any = None,
 ) -> Any:
-    """activation(Conv(X, W, B))."""
+    """activation(Conv(X, W, B) + residual), the residual broadcast as Add does."""
     node = _conv_node(
         {
             "auto_pad": auto_pad,
@@ -124,7 +130,8 @@ def fused_conv(
             "strides": strides,
         }
     )
-    return activate(find(node, _OPSETS).run(node, [X, W, B])[0], activation, a, b)
+    y = find(node, _OPSETS).run(node, [X, W, B])[0]
+    return activate(y if residual is None else y + residual, activation, a, b)
 
 
 def _gemm_types(

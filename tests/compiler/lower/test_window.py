@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from strandline import core
+from strandline.compiler.lower.choice import ConvShape
 from tests.compiler.lower.node import NoKernel, both, check
 from tests.compiler.lower.test_products import ACTIVATIONS
 
@@ -123,7 +125,7 @@ def test_conv_in_half_precision() -> None:
 
 def test_conv_that_no_kernel_serves() -> None:
     with pytest.raises(NoKernel):
-        both("Conv", values(1, 2, 5, 5, 5), values(3, 2, 2, 2, 2))
+        both("Conv", values(1, 2, 3, 3, 3, 3), values(3, 2, 2, 2, 2, 2))
     with pytest.raises(NoKernel):
         both("Conv", values(1, 2, 5, 5, dtype="float64"), values(3, 2, 2, 2, dtype="float64"))
 
@@ -135,6 +137,46 @@ def test_activations_on_the_way_out(name: str, groups: int) -> None:
     x, w, c = values(2, 6, 9, 11), values(12, 6 // groups, 3, 3, seed=1), values(12, seed=2)
     attrs: dict[str, Any] = {"activation": name, "a": a, "b": b, "group": groups, "pads": [1] * 4}
     check("FusedConv", x, w, c, domain="strandline", opset=1, rtol=1e-4, atol=1e-5, **attrs)
+
+
+RESIDUALS = {"of the images": None, "per channel": (48, 1, 1), "larger": (3, 1, 48, 1, 1)}
+
+
+@pytest.mark.parametrize("shape", RESIDUALS)
+@pytest.mark.parametrize("activation", ["none", "relu", "gelu"])
+@pytest.mark.parametrize(
+    ("kernel", "groups", "op"),
+    [
+        (1, 1, "conv2d_f32"),
+        (5, 3, "conv2d_f32"),
+        (3, 1, "winograd_f32"),
+        (3, 24, "depthwise2d_f32"),
+    ],
+)
+def test_residual(kernel: int, groups: int, op: str, activation: str, shape: str) -> None:
+    """Added before the activation by every kernel; NaN and infinity come through."""
+    x, w = values(1, 24, 33, 31), values(48, 24 // groups, kernel, kernel, seed=1)
+    pads = [kernel // 2] * 4
+    residual = values(*(RESIDUALS[shape] or (1, 48, 33, 31)), seed=3)
+    residual.flat[:4] = np.nan, np.inf, -np.inf, -0.0
+    attrs: dict[str, Any] = {"activation": activation, "group": groups, "pads": pads}
+    for bias in (values(48, seed=2), None):
+        check(
+            "FusedConv", x, w, bias, residual, domain="strandline", opset=1, constant=(1,),
+            rtol=1e-4, atol=1e-4, **attrs,
+        )  # fmt: skip
+    plane = (33, 31, kernel, kernel, 1, 1, 1, 1, *pads[:2], 33, 31)
+    assert ConvShape(plane, 24, 48, groups, core.panel_width()).kernel(constant=True) == op
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 3, 6, 5), (4, 1, 1, 1), (2, 1, 4, 3, 6, 5)])
+@pytest.mark.parametrize("depth", [5, 3])
+def test_residual_of_volumes(depth: int, shape: tuple[int, ...]) -> None:
+    x, w = values(1, 2, depth, 6, 5), values(4, 2, 3, 3, 3, seed=1)
+    shape = tuple(depth - 2 if size == 3 else size for size in shape)
+    attrs: dict[str, Any] = {"pads": [0, 1, 1, 0, 1, 1], "activation": "relu"}
+    operands = (x, w, values(4, seed=2), values(*shape, seed=3))
+    check("FusedConv", *operands, domain="strandline", opset=1, rtol=1e-4, atol=1e-5, **attrs)
 
 
 @given(window=windows(4), ceil_mode=st.integers(0, 1), shape=st.tuples(st.integers(0, 2), SMALL))

@@ -7,9 +7,9 @@ import math
 from strandline.compiler.lower.choice import WIDEST_POOL, plane_floats
 from strandline.compiler.lower.copy import copy, fill
 from strandline.compiler.lower.half import narrow_output, wide_output, widened
-from strandline.compiler.lower.linear import activation_of
+from strandline.compiler.lower.linear import NONE, activation_of
 from strandline.compiler.lower.registry import Lowering, lower
-from strandline.compiler.lower.window import convolution, plane_of
+from strandline.compiler.lower.window import add_residual, convolution, plane_of
 from strandline.onnx.graph import Node
 from strandline.onnx.types import float32
 from strandline.ops.conv import conv_window
@@ -45,7 +45,8 @@ def conv(node: Node, low: Lowering) -> bool:
     if not _served(low, node.inputs[0], window):
         return False
     volume, weights, *rest = widened(low, node.inputs)
-    y, bias = wide_output(low, node.outputs[0]), rest[0] if rest else ""
+    y = wide_output(low, node.outputs[0])
+    bias, residual = (*rest, "", "")[:2]
     batch, channels, depth, *image = x.shape
     taps, stride, dilation = window.kernel[0], window.strides[0], window.dilations[0]
     depths, area, out_area = window.output[0], math.prod(image), math.prod(window.output[1:])
@@ -53,17 +54,21 @@ def conv(node: Node, low: Lowering) -> bool:
     volume, depth = _padded(low, volume, window.begins[0], max(reach, depth))
     weights = _flat_weights(low, weights, taps)
     slab = low.temp(float32, (batch, channels * taps, *image))
-    part = low.temp(float32, (batch, w.shape[0], *window.output[1:])) if depths > 1 else y
+    whole = low.temp(float32, (batch, w.shape[0], *window.output)) if residual else y
+    part = low.temp(float32, (batch, w.shape[0], *window.output[1:])) if depths > 1 else whole
     dims = (batch, channels, taps, area)
     read = (channels * depth * area, depth * area, dilation * area, 1)
     write = (channels * taps * area, taps * area, area, 1)
-    then = activation_of(low.attrs)
+    last = activation_of(low.attrs)
+    then = NONE if residual else last
     for z in range(depths):
         copy(low, volume, slab, dims, read, write, z * stride * area)
         convolution(low, slab, weights, bias, part, across(window), low.attrs["group"], then)
         if depths > 1:
             planes = (batch * w.shape[0], out_area)
-            copy(low, part, y, planes, (out_area, 1), (depths * out_area, 1), to=z * out_area)
+            copy(low, part, whole, planes, (out_area, 1), (depths * out_area, 1), to=z * out_area)
+    if residual:
+        add_residual(low, whole, residual, y, last)
     narrow_output(low, y, node.outputs[0])
     return True
 

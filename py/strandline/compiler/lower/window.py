@@ -11,7 +11,7 @@ from strandline.compiler.lower.binary import pair
 from strandline.compiler.lower.choice import ROWS, WIDEST_POOL, ConvShape, plane_floats
 from strandline.compiler.lower.half import narrow_output, wide_output, widened
 from strandline.compiler.lower.layout import code
-from strandline.compiler.lower.linear import PACKED_ROWS, Activation, activation_of
+from strandline.compiler.lower.linear import NONE, PACKED_ROWS, Activation, activation_of
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.compiler.lower.unary import apply
 from strandline.onnx.graph import Node
@@ -74,8 +74,9 @@ def convolution(
     window: Window,
     groups: int,
     then: Activation,
+    residual: str = "",
 ) -> None:
-    """Emit a convolution of float32 images over one or two axes."""
+    """Emit a convolution of float32 images over one or two axes; the residual is of the target's shape."""
     batch, channels, *spatial = low.type(x).shape
     filters = low.type(w).shape[0]
     shape = ConvShape(plane_of(spatial, window), channels, filters, groups, core.panel_width())
@@ -92,7 +93,14 @@ def convolution(
     else:
         scratch = low.temp(float32, (plane_floats(shape.plane),))
     params = (batch, channels, filters, groups, *shape.plane, *then.params, *extra)
-    low.emit(op, (x, weights, bias, ""), (target, scratch), *params)
+    low.emit(op, (x, weights, bias, residual), (target, scratch), *params)
+
+
+def add_residual(low: Lowering, product: str, residual: str, target: str, then: Activation) -> None:
+    """Emit activation(product + residual), the operands broadcast to the target."""
+    pair(low, "add", product, residual, target)
+    if then.name != "none":
+        apply(low, then.name, target, target, then.a, then.b)
 
 
 @lower("Conv")
@@ -106,9 +114,15 @@ def conv(node: Node, low: Lowering) -> bool:
         return False
     image, weights, *rest = widened(low, node.inputs)
     y = wide_output(low, node.outputs[0])
-    bias = rest[0] if rest else ""
-    then = activation_of(low.attrs)
-    convolution(low, image, weights, bias, y, window, low.attrs["group"], then)
+    bias, residual = (*rest, "", "")[:2]
+    then, groups = activation_of(low.attrs), low.attrs["group"]
+    own = (x.shape[0], w.shape[0], *window.output)
+    if not residual or low.type(residual).shape == own:
+        convolution(low, image, weights, bias, y, window, groups, then, residual)
+    else:  # a residual that is broadcast, or larger than the images
+        product = low.temp(float32, own)
+        convolution(low, image, weights, bias, product, window, groups, NONE)
+        add_residual(low, product, residual, y, then)
     narrow_output(low, y, node.outputs[0])
     return True
 

@@ -9,7 +9,7 @@ from strandline.compiler.passes.compose import compose_activations
 from strandline.compiler.passes.dead import remove_dead
 from strandline.compiler.passes.distances import compose_distances
 from strandline.compiler.passes.fold import fold_constants
-from strandline.compiler.passes.fuse import fuse_activation, fuse_bias
+from strandline.compiler.passes.fuse import fuse_activation, fuse_bias, fuse_residual
 from strandline.compiler.passes.norm import compose_norm, fuse_sum_norm
 from strandline.compiler.passes.quantized import fuse_quantized
 from strandline.compiler.store import Store
@@ -25,6 +25,7 @@ __all__ = [
     "fuse_attention",
     "fuse_bias",
     "fuse_quantized",
+    "fuse_residual",
     "fuse_sum_norm",
     "optimise",
     "remove_dead",
@@ -47,6 +48,7 @@ def optimise(graph: Graph, store: Store) -> Graph:
     graph = fuse_attention(graph)
     graph = remove_dead(graph)
     graph = fuse_bias(graph)
+    graph = fuse_residual(graph)
     graph = fuse_activation(graph)
     graph = fuse_sum_norm(graph)
     return remove_dead(graph)

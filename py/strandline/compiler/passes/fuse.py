@@ -1,4 +1,4 @@
-"""Bias and activation taken along by the matrix product or convolution before them."""
+"""Bias, residual and activation taken along by the matrix product or convolution before them."""
 
 from __future__ import annotations
 
@@ -32,6 +32,29 @@ def fuse_bias(graph: Graph) -> Graph:
                 continue
             if len(matrix.shape) == 2 and offset.type.size == matrix.shape[1]:
                 return _fused("FusedGemm", made, (*made.inputs, bias), add.outputs, {})
+        return None
+
+    return _merge_pairs(graph, merge)
+
+
+def fuse_residual(graph: Graph) -> Graph:
+    """Conv, then Add (Sum) of another value -> one FusedConv that adds it on the way out.
+
+    Of two convolutions the later one adds: the other's result is there by then.
+    """
+    if graph.opsets.get("", 1) < 7:
+        return graph
+    places = {name: i for i, node in enumerate(graph.nodes) for name in node.outputs}
+
+    def merge(add: Node, uses: Uses) -> Merged | None:
+        if add.op not in ("Add", "Sum") or add.domain or len(add.inputs) != 2:
+            return None
+        for i in sorted((0, 1), key=lambda i: -places.get(add.inputs[i], -1)):
+            made = uses.only(add.inputs[i])
+            if made is not None and made.op == "Conv" and not made.domain:
+                bias = made.inputs[2] if len(made.inputs) > 2 else ""
+                inputs = (*made.inputs[:2], bias, add.inputs[1 - i])
+                return _fused("FusedConv", made, inputs, add.outputs, made.attrs)
         return None
 
     return _merge_pairs(graph, merge)
