@@ -48,7 +48,7 @@ METHOD_WORDS: Final = {
     "cramer_von_mises": "Mean square difference of the distribution functions.",
     "es": "Difference of the characteristic functions at two points, of values in their bins.",
     "fisher_exact": "Odds ratio of the category that sorts last; its p-value is exact.",
-    "t_test": "Welch's t of the means; its effect is Cohen's d.",
+    "t_test": "Welch's t of the means, cautious where single rows dominate them; its effect is Cohen's d.",
     "z": "Test of the share of the category that sorts last.",
     "missing": "Change of the share of missing and invalid cells.",
 }
