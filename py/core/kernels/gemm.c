@@ -235,12 +235,13 @@ static const char *run_gemm_f64(const sl_call *call) {
 }
 
 /* fma_peak_f32: rounds. What products can't exceed: each round multiplies and adds SUMS vectors
- * that never leave the registers. The output, 16 floats, keeps them alive. */
-enum { SUMS = 12 };
+ * that never leave the registers. The output, 16 floats, keeps them alive. No operand's size bounds
+ * the rounds, so MOST_ROUNDS does: a run always ends. */
+enum { SUMS = 12, MOST_ROUNDS = 1 << 24 };
 
 static const char *check_peak(const sl_args *a) {
     SL_SHAPE(a, 0, 1, 1);
-    SL_TRY(a->p[0] >= 0, "the rounds are negative");
+    SL_TRY(a->p[0] >= 0 && a->p[0] <= MOST_ROUNDS, "the rounds are not within 0 and 2^24");
     SL_TRY(sl_holds(&a->out[0], 16, 4), "the output is too small");
     return NULL;
 }

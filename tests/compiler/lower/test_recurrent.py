@@ -26,14 +26,16 @@ def values(seed: int, *shape: int) -> Any:
 def operands(
     op: str, steps: int, n: int, size: int, hidden: int, directions: int, by_sequence: bool
 ) -> list[Any]:
-    """X, W, R, B, lengths, h (and c, P), all present."""
+    """X, W, R, B, lengths, h (and c, P), all present. R is scaled as networks begin their training:
+    larger weights would multiply the rounding errors of every step.
+    """
     gates, _ = CELLS[op]
     state = (n, directions, hidden) if by_sequence else (directions, n, hidden)
     x = (n, steps, size) if by_sequence else (steps, n, size)
     result = [
         values(0, *x),
         values(1, directions, gates * hidden, size),
-        values(2, directions, gates * hidden, hidden),
+        values(2, directions, gates * hidden, hidden) / np.float32(np.sqrt(hidden)),
         values(3, directions, 2 * gates * hidden),
         np.random.default_rng(4).integers(0, steps + 1, n).astype(np.int32),
         values(5, *state),
