@@ -32,8 +32,9 @@ wasm: environment ## build and check the WASM wheels only
 demo: native assets ## train, pack, collect and watch real flights; ONCE=1 ends by itself
 	@$(VENV)/python build/demo.py $(if $(ONCE),--once)
 
-test: lint native assets ## lint, then every test but the slow ones
+test: lint native assets ## lint, core under sanitizers, then every test but the slow ones
 	@cd web && npm test --silent
+	@$(VENV)/python build/sanitize.py tests/core tests/onnx tests/runtime/test_hostile.py
 	@$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 test-all: lint native assets wasm sanitize ## lint, then every test
