@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strandline.bench.life import Life
 from strandline.bench.measure import Timing, calls_per_round, interleave
 from strandline.bench.results import (
     CaseResult,
@@ -99,3 +100,21 @@ def test_table_gives_ratios_means_and_failures() -> None:
     assert "**2.00×**" in table, "the geometric mean of 4 and 1"
     assert "- b, onnxruntime-web: no kernel" in table
     assert geometric_mean([4, 1]) == pytest.approx(2)
+
+
+def test_a_life_is_told_beside_the_peers() -> None:
+    def life(created: float, memory: int, plan: float | None) -> Life:
+        return Life(created, 3e-3, 1e-3, memory, 10_000_000, 1000, 0, None, plan, plan, 1e-2)
+
+    lives = {
+        "a": {"relaxed": life(2e-3, 40_000_000, 1e-3), "onnxruntime-web": life(1e-3, 20_000_000, None)},
+        "b": {"relaxed": life(8e-3, 40_000_000, 1e-3), "onnxruntime-web": life(1e-3, 20_000_000, None)},
+        "c": {"relaxed": life(1e-3, 40_000_000, None)},
+    }  # fmt: skip
+    about = {"cpu": "a CPU", "cores": 2, "versions": {"python": "3"}}
+    table = markdown(to_json([], [], "strandline bench", about, None, lives))
+    assert "| a | 2.00 ms · 1.00 ms | 3.00 ms · 3.00 ms | 3.0× · 3.0× | 10.0% · – |" in table
+    assert "| 40 (10) · 20 (10) | 0.0 in 1000 · 0.0 in 1000 |" in table
+    assert "| c | 1.00 ms · – |" in table
+    assert "**4.00×**" in table, "the geometric mean of 2 and 8"
+    assert "**2.00×**" in table, "of the memory"

@@ -13,9 +13,10 @@ from strandline.onnx import read
 
 
 def test_a_network_comes_with_inputs_that_fit_it() -> None:
-    model, feeds = networks.networks()["ShuffleNet"]()
+    model, feeds, other = networks.networks()["ShuffleNet"]()
     (image,) = read(model).inputs
     assert {image.name: image.shape} == {name: value.shape for name, value in feeds.items()}
+    assert other is None
     assert feeds[image.name].std() > 0.5
 
 

@@ -60,7 +60,9 @@ def test_products_are_weighed_against_the_loop_in_registers(tmp_path: Path) -> N
 @pytest.mark.browser
 def test_the_browsers_runners_agree_with_native_onnxruntime(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
-    done = bench(model, "--batch", "3", "--rounds", "1", "--cold", "0", "--json", out)
+    done = bench(
+        model, "--batch", "3", "--rounds", "1", "--cold", "0", "--life", "2", "--json", out
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     result = json.loads(out.read_text())
     (case,) = result["cases"]
@@ -70,13 +72,23 @@ def test_the_browsers_runners_agree_with_native_onnxruntime(model: Path, tmp_pat
     assert not case["failed"]
     assert max(case["difference"].values()) < 1e-5
     assert result["cold_start"] == []
+    ((name, lives),) = [(each["name"], each["runners"]) for each in result["life"]]
+    assert name == case["name"]
+    assert set(lives) == {"relaxed", "prepared", "onnxruntime-web"}
+    for life in lives.values():
+        assert life["memory"] >= life["before"] > 1 << 20
+        assert life["grown"] == 0
+        assert min(life["created"], life["first"], life["steady"], life["other"]) > 0
+    assert lives["relaxed"]["plan"] is not None
 
 
 @pytest.mark.browser
 @pytest.mark.slow  # it compresses all that both runtimes fetch, as a static host would
 def test_cold_start_is_timed_and_weighed_beside_the_peers(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
-    done = bench(model, "--batch", "1", "--rounds", "1", "--cold", "1", "--json", out)
+    done = bench(
+        model, "--batch", "1", "--rounds", "1", "--cold", "1", "--life", "0", "--json", out
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     ours, peer, *network = json.loads(out.read_text())["cold_start"]
     assert (ours["runner"], peer["runner"]) == ("strandline", "onnxruntime-web")

@@ -131,7 +131,7 @@ def test_minilm_in_a_quarter_of_the_bytes() -> None:
     from strandline.bench.networks import networks
     from tests.models.test_transformers import SENTENCES, tokens
 
-    model, _ = networks()["MiniLM-L3, 128 tokens"]()
+    model, *_ = networks()["MiniLM-L3, 128 tokens"]()
     made = optimize(model, "int8")
     assert len(made.data) < 0.27 * len(model)
     feeds = tokens(model, list(SENTENCES.values()), 16)

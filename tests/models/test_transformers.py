@@ -39,7 +39,7 @@ def tokens(model: bytes, sentences: list[list[int]], width: int) -> dict[str, An
 @pytest.mark.parametrize("name", ENCODERS)
 def test_sentences(name: str) -> None:
     """One at a time, and several of different lengths at once: within 1e-5 of values around 1."""
-    model, _ = networks()[name]()
+    model, *_ = networks()[name]()
     session = Session(model)
     pieces = list(SENTENCES.values())
     for some, width in (([pieces[0]], 11), ([pieces[1]], 6), (pieces, 16), (pieces[:2], 77)):
@@ -53,7 +53,7 @@ def test_sentences(name: str) -> None:
 
 def test_magika_on_the_bytes_of_files() -> None:
     """The first and last 1,024 bytes of a file, as magika reads them; 256 stands for none."""
-    model, _ = networks()["magika, 2048 bytes"]()
+    model, *_ = networks()["magika, 2048 bytes"]()
     root = Path(__file__).parents[2]
     files = ["pyproject.toml", "README.md", "docs/img/page.png", "tests/models/zoo.py", "Makefile"]
     rows = []

@@ -53,10 +53,20 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
-def write_case(folder: Path, model: bytes, feeds: Feeds) -> dict[str, Any]:
+def write_case(
+    folder: Path, model: bytes, feeds: Feeds, other: Feeds | None = None
+) -> dict[str, Any]:
     """Write a case's files to `folder`; returns the spec the workers open (`/cases/<folder>/…`)."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(model)
+    return {
+        "model": f"/cases/{folder.name}/model.onnx",
+        "feeds": _write_feeds(folder, "feed", feeds),
+        "other": None if other is None else _write_feeds(folder, "other", other),
+    }
+
+
+def _write_feeds(folder: Path, prefix: str, feeds: Feeds) -> list[dict[str, Any]]:
     specs = []
     for index, (name, array) in enumerate(feeds.items()):
         is_text = array.dtype.kind in "OU"
@@ -65,16 +75,16 @@ def write_case(folder: Path, model: bytes, feeds: Feeds) -> dict[str, Any]:
             if is_text
             else np.ascontiguousarray(array).tobytes()
         )
-        (folder / f"feed{index}").write_bytes(content)
+        (folder / f"{prefix}{index}").write_bytes(content)
         specs.append(
             {
                 "name": name,
                 "dtype": "string" if is_text else array.dtype.name,
                 "shape": list(array.shape),
-                "url": f"/cases/{folder.name}/feed{index}",
+                "url": f"/cases/{folder.name}/{prefix}{index}",
             }
         )
-    return {"model": f"/cases/{folder.name}/model.onnx", "feeds": specs}
+    return specs
 
 
 @dataclass
@@ -99,9 +109,18 @@ class InBrowser:
     def time(self, calls: int) -> float:
         return float(self._call({"kind": "time", "calls": calls}))
 
-    def memory(self) -> Mapping[str, int]:
-        """`bytes` of WebAssembly memory and `blocks` that Python holds; of this engine's workers only."""
-        found: Mapping[str, int] = self._call({"kind": "memory"})
+    def feed(self, specs: Sequence[Mapping[str, Any]]) -> None:
+        """Other inputs (as a spec's) for the case that is open."""
+        self._call({"kind": "feed", "feeds": list(specs)})
+
+    def plan(self) -> float | None:
+        """Seconds until there is a plan for the present inputs' shapes; None from the peer."""
+        seconds: float | None = self._call({"kind": "plan"})
+        return seconds
+
+    def memory(self) -> Mapping[str, int | None]:
+        """`bytes` of WebAssembly memory, and `blocks` that Python holds (None without Python)."""
+        found: Mapping[str, int | None] = self._call({"kind": "memory"})
         return found
 
     def close(self) -> None:

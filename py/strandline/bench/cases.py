@@ -29,6 +29,8 @@ class Case:
     name: str
     model: bytes
     feeds: Feeds
+    other: Feeds | None = None
+    """Inputs of another shape, for a model that takes them."""
 
 
 def from_file(path: Path, batches: Sequence[int]) -> Iterator[Case]:
@@ -41,9 +43,17 @@ def from_file(path: Path, batches: Sequence[int]) -> Iterator[Case]:
     inputs = read(model, base_dir=path.parent).inputs
     free = any(isinstance(d, int) is False for i in inputs for d in i.shape or ())
     for batch in batches if free else (1,):
-        rng = np.random.default_rng(SEED)
-        feeds = {i.name: _random(i, batch, rng) for i in inputs}
-        yield Case(f"{path.stem}, batch {batch}" if free else path.stem, model, feeds)
+        feeds, other = (
+            {i.name: _random(i, rows, np.random.default_rng(SEED)) for i in inputs}
+            for rows in (batch, _another(batch, batches))
+        )
+        name = f"{path.stem}, batch {batch}" if free else path.stem
+        yield Case(name, model, feeds, other if free else None)
+
+
+def _another(batch: int, batches: Sequence[int]) -> int:
+    """Another batch size, one of `batches` where there are several."""
+    return next((other for other in batches if other != batch), batch + 1)
 
 
 def _random(declared: ValueInfo, batch: int, rng: np.random.Generator) -> np.ndarray[Any, Any]:
@@ -86,7 +96,11 @@ def tabular(batches: Sequence[int], wanted: Callable[[str], bool]) -> Iterator[C
             _leave_out(name, error)
             continue
         for batch in chosen:
-            yield Case(f"{name}, batch {batch}", model, {input_name: X[np.arange(batch) % len(X)]})
+            feeds, other = (
+                {input_name: X[np.arange(rows) % len(X)]}
+                for rows in (batch, _another(batch, batches))
+            )
+            yield Case(f"{name}, batch {batch}", model, feeds, other)
 
 
 def nets(wanted: Callable[[str], bool]) -> Iterator[Case]:

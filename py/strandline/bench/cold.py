@@ -98,7 +98,7 @@ def _network(root: Path) -> Page:
     from strandline.bundle.pack import pack
     from strandline.onnx import read
 
-    model, feeds = networks()["SqueezeNet"]()
+    model, feeds, _ = networks()["SqueezeNet"]()
     ((name, image),) = feeds.items()
     (root / "network.onnx").write_bytes(_since_ir_4(model))
     (root / "network.csv").write_text("brightness\n0.1\n0.5\n0.9\n")

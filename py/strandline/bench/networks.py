@@ -22,8 +22,9 @@ VOCABULARY = 30522
 """Word pieces of the MiniLM models."""
 
 
-def networks() -> Mapping[str, Callable[[], tuple[bytes, Feeds]]]:
-    """The benchmark's networks by name; calling one gives the model and inputs of a usual shape.
+def networks() -> Mapping[str, Callable[[], tuple[bytes, Feeds, Feeds | None]]]:
+    """The benchmark's networks by name; calling one gives the model, inputs of a usual shape, and
+    inputs of another shape where the model takes any.
 
     The call raises BenchError where the model can't be had.
     """
@@ -31,16 +32,19 @@ def networks() -> Mapping[str, Callable[[], tuple[bytes, Feeds]]]:
     return light | {name: partial(_real, *about) for name, about in REAL.items()}
 
 
-def _light(file: str) -> tuple[bytes, Feeds]:
+def _light(file: str) -> tuple[bytes, Feeds, None]:
     from strandline.onnx import read
 
     model = light_network(file)
     (image,) = read(model).inputs
     shape = [size if isinstance(size, int) else 1 for size in image.shape or ()]
-    return model, {image.name: np.random.default_rng(SEED).standard_normal(shape, np.float32)}
+    pixels = np.random.default_rng(SEED).standard_normal(shape, np.float32)
+    return model, {image.name: pixels}, None
 
 
-def _real(fixture: str, pattern: str, feeds: Callable[[], Feeds]) -> tuple[bytes, Feeds]:
+def _real(
+    fixture: str, pattern: str, feeds: Callable[[], Feeds], other: Callable[[], Feeds] | None = None
+) -> tuple[bytes, Feeds, Feeds | None]:
     """The ONNX file of a fixture whose name matches."""
     if not FIXTURES.is_file():
         raise BenchError("its package is fetched by build/fixtures.py of a checkout")
@@ -49,7 +53,7 @@ def _real(fixture: str, pattern: str, feeds: Callable[[], Feeds]) -> tuple[bytes
     if done.returncode:
         raise BenchError((done.stderr.strip() or "build/fixtures.py failed").splitlines()[-1])
     (path,) = Path(done.stdout.strip()).rglob(pattern)
-    return path.read_bytes(), feeds()
+    return path.read_bytes(), feeds(), None if other is None else other()
 
 
 def _image(name: str, *shape: int) -> Callable[[], Feeds]:
@@ -58,17 +62,17 @@ def _image(name: str, *shape: int) -> Callable[[], Feeds]:
     return lambda: {name: rng.uniform(-1, 1, shape).astype(np.float32)}
 
 
-def _bytes_of_a_file() -> Feeds:
+def _bytes_of(files: int) -> Callable[[], Feeds]:
     rng = np.random.default_rng(SEED)
-    return {"bytes": rng.integers(0, 256, (1, 2048)).astype(np.int32)}
+    return lambda: {"bytes": rng.integers(0, 256, (files, 2048)).astype(np.int32)}
 
 
-def _sentence(*extra: str) -> Callable[[], Feeds]:
-    """128 word pieces, of which the last 16 are padding."""
+def _sentence(length: int, *extra: str) -> Callable[[], Feeds]:
+    """Word pieces, of which the last 16 are padding."""
 
     def feeds() -> Feeds:
-        ids = np.random.default_rng(SEED).integers(1000, VOCABULARY, (1, 128))
-        mask = (np.arange(128) < 112).astype(np.int64)[None]
+        ids = np.random.default_rng(SEED).integers(1000, VOCABULARY, (1, length))
+        mask = (np.arange(length) < length - 16).astype(np.int64)[None]
         return {
             "input_ids": ids * mask,
             "attention_mask": mask,
@@ -86,14 +90,35 @@ LIGHT: Mapping[str, str] = {
     "Inception v1": "inception_v1",
     "Inception v2": "inception_v2",
 }
-REAL: Mapping[str, tuple[str, str, Callable[[], Feeds]]] = {
-    "PP-OCR detection, 640x480": ("rapidocr", "*_det_infer.onnx", _image("x", 1, 3, 480, 640)),
-    "PP-OCR recognition, 320x48": ("rapidocr", "*_rec_infer.onnx", _image("x", 1, 3, 48, 320)),
-    "PP-OCR direction, 192x48": ("rapidocr", "*_cls_infer.onnx", _image("x", 1, 3, 48, 192)),
-    "magika, 2048 bytes": ("magika", "*.onnx", _bytes_of_a_file),
-    "MiniLM-L3, 128 tokens": ("minilm", "*.onnx", _sentence()),
-    "MiniLM-L6 int8, 128 tokens": ("minilm-int8", "*.onnx", _sentence("token_type_ids")),
+REAL: Mapping[str, tuple[Any, ...]] = {
+    "PP-OCR detection, 640x480": (
+        "rapidocr",
+        "*_det_infer.onnx",
+        _image("x", 1, 3, 480, 640),
+        _image("x", 1, 3, 640, 480),
+    ),
+    "PP-OCR recognition, 320x48": (
+        "rapidocr",
+        "*_rec_infer.onnx",
+        _image("x", 1, 3, 48, 320),
+        _image("x", 1, 3, 48, 480),
+    ),
+    "PP-OCR direction, 192x48": (
+        "rapidocr",
+        "*_cls_infer.onnx",
+        _image("x", 1, 3, 48, 192),
+        _image("x", 4, 3, 48, 192),
+    ),
+    "magika, 2048 bytes": ("magika", "*.onnx", _bytes_of(1), _bytes_of(2)),
+    "MiniLM-L3, 128 tokens": ("minilm", "*.onnx", _sentence(128), _sentence(96)),
+    "MiniLM-L6 int8, 128 tokens": (
+        "minilm-int8",
+        "*.onnx",
+        _sentence(128, "token_type_ids"),
+        _sentence(96, "token_type_ids"),
+    ),
 }
+"""Fixture, pattern of the file's name, inputs, inputs of another shape."""
 
 
 def light_network(file: str) -> bytes:

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from strandline.bench.life import Life
 from strandline.bench.measure import Timing
 
 SCHEMA = "strandline.bench/1"
@@ -26,6 +27,8 @@ RUNNERS = {
     "onnxruntime-web": "onnxruntime-web",
 }
 """Runner name → column heading, in the table's order."""
+
+PEER = "onnxruntime-web"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +115,10 @@ def to_json(
     command: str,
     about: Mapping[str, Any],
     products: Products | None = None,
+    lives: Mapping[str, Mapping[str, Life]] | None = None,
 ) -> dict[str, Any]:
-    """The whole result as JSON-safe data; times in seconds, sizes in bytes."""
+    """The whole result as JSON-safe data; times in seconds, sizes in bytes. `lives` are by case and
+    runner."""
     return {
         "schema": SCHEMA,
         "command": command,
@@ -135,6 +140,10 @@ def to_json(
                 },
             }
             for c in cases
+        ],
+        "life": [
+            {"name": name, "runners": {runner: asdict(life) for runner, life in by_runner.items()}}
+            for name, by_runner in (lives or {}).items()
         ],
         "products": asdict(products) if products else None,
         "cold_start": [{**asdict(c), "median": c.median} for c in cold],
@@ -229,6 +238,8 @@ def markdown(result: Mapping[str, Any]) -> str:
         "",
         f"Largest relative deviation from native onnxruntime: {max(worst, default=0):.1e}.",
     ]
+    if result.get("life"):
+        lines += ["", *life_lines(result["life"])]
     if result.get("products"):
         lines += ["", *_product_lines(result["products"])]
     if result["cold_start"]:
@@ -255,6 +266,63 @@ def markdown(result: Mapping[str, Any]) -> str:
             for c in result["cold_start"]
         ]
     return "\n".join(lines) + "\n"
+
+
+LIFE = """The life of a session: {}.
+Every runtime has a worker of its own per model, in which another, small model ran before. *Session* is
+its creation from the file's bytes, *first run* beside a later one: medians over sessions made in turns.
+*Another shape*: planning for it as a share of one run on it, and again when it comes back. *Memory* is
+all WebAssembly memory of the worker at its most, loading and runs included, in MB (before the model
+came); the file itself lies in JavaScript's memory besides until the session is made, for every runtime.
+*Growth*: of that memory over the runs named, in MB."""
+
+
+def life_lines(lives: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The table of sessions' lives; in a cell the runners' figures in turn."""
+    runners = [r for r in RUNNERS if any(r in each["runners"] for each in lives)]
+    lines = [
+        LIFE.format(" · ".join(RUNNERS[r] for r in runners)),
+        "",
+        "| model | session | first run | ÷ a later one | another shape | again | memory | growth |",
+        "|---|" + "---:|" * 7,
+    ]
+    for each in lives:
+        found = [each["runners"].get(r) for r in runners]
+        cells = (
+            [duration(f["created"]) if f else "–" for f in found],
+            [duration(f["first"]) if f else "–" for f in found],
+            [f"{f['first'] / f['steady']:.1f}×" if f else "–" for f in found],
+            [_share(f, "plan") for f in found],
+            [_share(f, "cached") for f in found],
+            [f"{f['memory'] / 1e6:.0f} ({f['before'] / 1e6:.0f})" if f else "–" for f in found],
+            [f"{f['grown'] / 1e6:.1f} in {f['runs']}" if f else "–" for f in found],
+        )
+        lines.append(f"| {each['name']} | " + " | ".join(" · ".join(c) for c in cells) + " |")
+    means = [_beside_the_peer(lives, runners, key) for key in ("created", "first", "memory")]
+    if any(means):
+        created, first, memory = means
+        lines.append(
+            f"| ÷ {RUNNERS[PEER]}, geometric mean | {created} | {first} |  |  |  | {memory} |  |"
+        )
+    return lines
+
+
+def _beside_the_peer(lives: Sequence[Mapping[str, Any]], runners: Sequence[str], key: str) -> str:
+    """Each runner's figure over the peer's, as geometric means over the models that both ran."""
+    means = []
+    for runner in runners:
+        pairs = [
+            (each["runners"][runner][key], each["runners"][PEER][key])
+            for each in lives
+            if runner != PEER and {runner, PEER} <= set(each["runners"])
+        ]
+        if pairs:
+            means.append(f"**{geometric_mean([ours / theirs for ours, theirs in pairs]):.2f}×**")
+    return " · ".join(means)
+
+
+def _share(life: Mapping[str, Any] | None, key: str) -> str:
+    return f"{life[key] / life['other']:.1%}" if life and life[key] is not None else "–"
 
 
 PRODUCTS = """Matrix products of float32 in GFLOP/s in the fastest call, and as a share of the first row:

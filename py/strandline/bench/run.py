@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from strandline.bench import products
+from strandline.bench import life, products
 from strandline.bench.browser import InBrowser, chromium, write_case
 from strandline.bench.cases import Case, from_file, nets, tabular
 from strandline.bench.errors import BenchError
@@ -81,6 +81,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=5,
         metavar="VISITS",
         help="cold starts, 0 for none (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--life",
+        type=int,
+        default=5,
+        metavar="SESSIONS",
+        help="sessions per model and runtime whose life is measured, 0 for none (default: %(default)s)",
     )
     parser.add_argument(
         "--peer-web",
@@ -170,19 +177,28 @@ def _measure(args: argparse.Namespace) -> dict[str, Any]:
         origin, sent = stack.enter_context(static_host(mounts))
         browser = stack.enter_context(chromium())
         about["versions"]["chromium"] = browser.version
-        runners = _boot(browser, origin, about, has_peer="ort" in mounts)
+        has_peer = "ort" in mounts
+        runners = _boot(browser, origin, about, BUILDS, has_peer=has_peer)
 
         def write(case: Case) -> Any:
-            return write_case(root / "cases" / _slug(case.name), case.model, case.feeds)
+            folder = root / "cases" / _slug(case.name)
+            return write_case(folder, case.model, case.feeds, case.other)
 
         results = [_case(case, runners, args.rounds, write) for case in cases]
         measured = None
         if with_products:
             numpy = _boot_numpy(runners, origin)
             measured = _products(runners, numpy, args.rounds, write)
+        lives = {}
+        if args.life:
+
+            def boot() -> list[InBrowser]:
+                return _boot(browser, origin, about, BUILDS[1:], has_peer=has_peer)
+
+            lives = life.measure(cases, boot, write, args.life, _progress)
         if args.cold:
             cold = _cold(browser, root, origin, sent, args.cold)
-    return to_json(results, cold, command.strip(), about, measured)
+    return to_json(results, cold, command.strip(), about, measured, lives)
 
 
 def _cases(args: argparse.Namespace, batches: Sequence[int]) -> Iterator[Case]:
@@ -268,18 +284,27 @@ def _mounts(root: Path, peer: Path) -> dict[str, Path]:
     return mounts
 
 
+BUILDS = (
+    ("simd128", "simd128", "python"),
+    ("relaxed", "relaxed", "python"),
+    ("relaxed", "prepared", "js"),
+)
+"""The wheel, the runner that it makes, and the language that calls it."""
+
+
 def _boot(
-    browser: Browser, origin: str, about: dict[str, Any], *, has_peer: bool
+    browser: Browser,
+    origin: str,
+    about: dict[str, Any],
+    builds: Sequence[tuple[str, str, str]],
+    *,
+    has_peer: bool,
 ) -> list[InBrowser]:
     page = browser.new_page()
     page.goto(f"{origin}bench/bench.html")
     page.wait_for_function("window.bench")
     runners = []
-    for tag, name, language in (
-        ("simd128", "simd128", "python"),
-        ("relaxed", "relaxed", "python"),
-        ("relaxed", "prepared", "js"),
-    ):
+    for tag, name, language in builds:
         wheel = next((ASSETS / "wheels").glob(f"strandline-*{tag}*.whl"), None)
         if wheel is None:
             continue

@@ -1,13 +1,20 @@
 /** Benchmark runner: onnxruntime-web (WASM, one thread), called from JavaScript in the worker that holds it. */
 
 import type * as Ort from "onnxruntime-web";
-import { fetchBytes, plain, serve, typedFeed, type CaseSpec, type OutputData } from "./protocol";
+import { watchMemory } from "./memory";
+import { fetchBytes, plain, serve, typedFeed, type OutputData, type TensorSpec } from "./protocol";
+
+watchMemory();
 
 let ort: typeof Ort;
 let session: Ort.InferenceSession | undefined;
 let feeds: Record<string, Ort.Tensor> = {};
 
-async function tensor(spec: CaseSpec["feeds"][number]): Promise<Ort.Tensor> {
+async function tensors(specs: readonly TensorSpec[]): Promise<Record<string, Ort.Tensor>> {
+  return Object.fromEntries(await Promise.all(specs.map(async (f) => [f.name, await tensor(f)] as const)));
+}
+
+async function tensor(spec: TensorSpec): Promise<Ort.Tensor> {
   const { data, dims } = typedFeed(spec, await fetchBytes(spec.url));
   if (Array.isArray(data)) return new ort.Tensor("string", data, dims);
   return new ort.Tensor(spec.dtype as Ort.Tensor.Type, data as Float32Array, dims);
@@ -27,7 +34,7 @@ serve({
   },
   async open(spec) {
     const model = new Uint8Array(await fetchBytes(spec.model));
-    feeds = Object.fromEntries(await Promise.all(spec.feeds.map(async (f) => [f.name, await tensor(f)] as const)));
+    feeds = await tensors(spec.feeds);
     const started = performance.now();
     session = await ort.InferenceSession.create(model, {
       executionProviders: ["wasm"],
@@ -50,6 +57,9 @@ serve({
       if (!value) throw new Error(`no output ${name}`);
       return { name, shape: [...value.dims], values: plain(value.data as ArrayLike<number | bigint | string>) };
     });
+  },
+  async feed(specs) {
+    feeds = await tensors(specs);
   },
   async close() {
     await session?.release();

@@ -1,4 +1,5 @@
 import { type Tensor, viewOf } from "../engine/tensor";
+import { memoryBytes } from "./memory";
 
 /** What the benchmark's driver and its two workers say to each other; results come back under the same `id`. */
 
@@ -25,6 +26,8 @@ export type Request =
   | { id: number; kind: "open"; spec: CaseSpec }
   | { id: number; kind: "time"; calls: number }
   | { id: number; kind: "outputs" }
+  | { id: number; kind: "feed"; feeds: TensorSpec[] }
+  | { id: number; kind: "plan" }
   | { id: number; kind: "memory" }
   | { id: number; kind: "close" };
 
@@ -35,6 +38,13 @@ export interface OutputData {
   values: (number | string | null)[];
 }
 
+export interface MemoryUse {
+  /** Of all WebAssembly memories in this worker; they never shrink. */
+  bytes: number;
+  /** What Python holds in objects; null without Python. */
+  blocks: number | null;
+}
+
 export type Reply = { id: number; value: unknown } | { id: number; error: string };
 
 /** Handle requests one after another with `handlers`, each by its kind. */
@@ -43,8 +53,12 @@ export function serve(handlers: {
   open(spec: CaseSpec): Promise<number>;
   time(calls: number): number | Promise<number>;
   outputs(): OutputData[] | Promise<OutputData[]>;
-  /** Bytes of WebAssembly memory, and blocks that Python holds. */
-  memory?(): { bytes: number; blocks: number };
+  /** Other inputs for the case that is open. */
+  feed(feeds: TensorSpec[]): Promise<void>;
+  /** Seconds until there is a plan for the shapes of the present inputs. */
+  plan?(): number;
+  /** Blocks that Python holds. */
+  blocks?(): number;
   close(): void | Promise<void>;
 }): void {
   const answer = async (request: Request): Promise<unknown> => {
@@ -57,8 +71,12 @@ export function serve(handlers: {
         return handlers.time(request.calls);
       case "outputs":
         return handlers.outputs();
+      case "feed":
+        return handlers.feed(request.feeds);
+      case "plan":
+        return handlers.plan?.() ?? null;
       case "memory":
-        return handlers.memory?.() ?? null;
+        return { bytes: memoryBytes(), blocks: handlers.blocks?.() ?? null } satisfies MemoryUse;
       case "close":
         return handlers.close();
     }

@@ -7,13 +7,14 @@ import type { PyodideInterface } from "pyodide";
 import type { PyProxy } from "pyodide/ffi";
 import { PythonModel } from "../engine/python";
 import type { Feeds } from "../engine/tensor";
-import { fetchBytes, plain, serve, typedFeed, type CaseSpec, type OutputData } from "./protocol";
+import { watchMemory } from "./memory";
+import { fetchBytes, plain, serve, typedFeed, type CaseSpec, type OutputData, type TensorSpec } from "./protocol";
 
 const PYTHON = `
 import json
 from time import perf_counter
 from strandline.core import Tensor, call
-from strandline.onnx.types import BY_NAME
+from strandline.onnx.types import BY_NAME, TensorType
 from strandline.runtime import Session
 
 def _tensor(spec, data):
@@ -26,11 +27,21 @@ def _tensor(spec, data):
     return tensor
 
 class Case:
-    def __init__(self, model, specs, buffers):
+    def __init__(self, model):
         started = perf_counter()
-        self.session = Session(model)
+        self.session = Session(model.to_bytes())
         self.created = perf_counter() - started
-        self.feeds = {s["name"]: _tensor(s, b) for s, b in zip(json.loads(specs), buffers, strict=True)}
+
+    def feed(self, specs, buffers):
+        self.specs = {s["name"]: s for s in json.loads(specs)}
+        self.feeds = {n: _tensor(s, b) for (n, s), b in zip(self.specs.items(), buffers, strict=True)}
+
+    def plan(self):
+        given = [self.specs[info.name] for info in self.session.inputs]
+        types = [TensorType(BY_NAME[s["dtype"]], tuple(s["shape"])) for s in given]
+        started = perf_counter()
+        self.session.needs_numpy(types)  # which asks the plan
+        return perf_counter() - started
 
     def time(self, calls):
         run, feeds = self.session.run, self.feeds
@@ -91,17 +102,28 @@ def open_special(loop, matmul):
     case = MatMul(*matmul) if matmul else Loop(loop)
     return 0.0
 
-def open_case(model, specs, buffers):
+def open_case(model):
     global case
-    case = Case(bytes(model.to_py()), specs, [memoryview(b.to_py()).cast("B") for b in buffers])
+    case = Case(model)
     return case.created
+
+def feed(specs, buffers):
+    case.feed(specs, [memoryview(b.to_py()).cast("B") for b in buffers])
 `;
+
+watchMemory();
 
 let pyodide: PyodideInterface;
 let fromJs = false;
 let model: PythonModel | undefined;
 let feeds: Feeds = {};
 const call = (name: string): PyProxy & ((...args: unknown[]) => unknown) => pyodide.globals.get(name);
+
+async function feed(specs: TensorSpec[]): Promise<void> {
+  const buffers = await Promise.all(specs.map(({ url }) => fetchBytes(url)));
+  feeds = Object.fromEntries(specs.map((spec, i) => [spec.name, typedFeed(spec, buffers[i] as ArrayBuffer)]));
+  call("feed")(JSON.stringify(specs), buffers.map((buffer) => new Uint8Array(buffer)));
+}
 
 serve({
   async boot({ pyodide: indexURL = "", wheel = "", numpy = "", from = "python" }) {
@@ -120,15 +142,13 @@ serve({
     if (spec.loop !== undefined || spec.matmul) {
       return call("open_special")(spec.loop ?? 0, spec.matmul ?? []) as number;
     }
-    const bytes = new Uint8Array(await fetchBytes(spec.model));
-    const buffers = await Promise.all(spec.feeds.map(async (f) => new Uint8Array(await fetchBytes(f.url))));
-    const created = call("open_case")(bytes, JSON.stringify(spec.feeds), buffers) as number;
-    if (fromJs) {
-      model = new PythonModel(pyodide, pyodide.runPython("case.session") as PyProxy);
-      feeds = Object.fromEntries(spec.feeds.map((f, i) => [f.name, typedFeed(f, (buffers[i] as Uint8Array<ArrayBuffer>).buffer)]));
-    }
+    const created = call("open_case")(new Uint8Array(await fetchBytes(spec.model))) as number;
+    await feed(spec.feeds);
+    if (fromJs) model = new PythonModel(pyodide, pyodide.runPython("case.session") as PyProxy);
     return created;
   },
+  feed,
+  plan: () => pyodide.runPython("case.plan()") as number,
   time(calls) {
     if (model === undefined) return pyodide.runPython(`case.time(${calls})`) as number;
     const started = performance.now();
@@ -146,10 +166,7 @@ serve({
       return { name, shape: [scores.length], values: plain(scores) };
     });
   },
-  memory: () => ({
-    bytes: (pyodide as unknown as { _module: { memory: WebAssembly.Memory } })._module.memory.buffer.byteLength,
-    blocks: pyodide.runPython("import gc, sys; gc.collect(); sys.getallocatedblocks()") as number,
-  }),
+  blocks: () => pyodide.runPython("import gc, sys; gc.collect(); sys.getallocatedblocks()") as number,
   close() {
     model?.close();
     model = undefined;
