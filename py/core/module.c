@@ -1,4 +1,4 @@
-/* strandline._core: the method table. Types live in py_tensor.c, py_program.c, py_bound.c. */
+/* strandline._core: the method table. Types live in files of their own, py_*.c. */
 #include "py.h"
 
 #include "activation.h"
@@ -140,6 +140,7 @@ static int module_exec(PyObject *module) {
     state->program_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sl_program_spec, NULL);
     if (!state->program_type || PyModule_AddType(module, state->program_type) < 0) return -1;
     return add(module, "Bound", PyType_FromModuleAndSpec(module, &sl_bound_spec, NULL)) ||
+                   add(module, "Fields", PyType_FromModuleAndSpec(module, &sl_fields_spec, NULL)) ||
                    add(module, "OPCODES", opcodes()) || add(module, "ACTIVATIONS", activations())
                ? -1
                : 0;

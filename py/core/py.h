@@ -21,6 +21,9 @@ struct sl_program *sl_program_of(PyObject *self);
 /* py_bound.c */
 extern PyType_Spec sl_bound_spec;
 
+/* py_fields.c */
+extern PyType_Spec sl_fields_spec;
+
 /* py_forest.c */
 PyObject *sl_flatten_forest(PyObject *module, PyObject *args, PyObject *kwargs);
 

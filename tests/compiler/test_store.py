@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strandline.compiler.store import LocalStrings, Vocabulary, constant_of
+from strandline.compiler.store import LocalStrings, Store, Vocabulary, constant_of
 from strandline.onnx.types import float32, int64
 
 
@@ -38,3 +38,13 @@ def test_constants_from_numbers_and_buffers() -> None:
     assert constant_of(float32, (1,), memoryview(b"\x00\x00\x80?")).flat() == [1.0]
     with pytest.raises(ValueError, match="needs 8 bytes, not 16"):
         constant_of(int64, (1,), [1, 2])
+
+
+def test_constants_between_boundaries_are_copied_once_per_session() -> None:
+    odd = memoryview(bytearray(12))[1:9]
+    store, constant = Store(), constant_of(float32, (2,), odd)
+    buffer = store.buffer(constant)
+    assert buffer is not constant.data
+    assert bytes(buffer) == bytes(odd)
+    assert store.buffer(constant) is buffer
+    assert store.bytes_of(constant) is constant.data

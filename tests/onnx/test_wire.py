@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strandline import core
 from strandline.onnx import wire
 from strandline.onnx.wire import ModelError
 
@@ -23,9 +24,10 @@ def encode(value: int) -> bytes:
 
 
 def fields(
-    data: bytes, runs: tuple[int, ...] = (), texts: int = 0
+    data: bytes, runs: tuple[int, ...] = (), texts: tuple[int, ...] = ()
 ) -> list[tuple[int, int, Any, int]]:
-    return list(wire.fields(memoryview(data), 0, len(data), runs, texts))
+    masks = wire.mask(*runs), wire.mask(*texts)
+    return list(wire.fields(memoryview(data), 0, len(data), *masks))
 
 
 @given(st.lists(INT64))
@@ -42,7 +44,7 @@ def test_tagged_integers_are_one_run_and_what_follows_is_another_field(
     data = b"".join(tag + encode(value) for value in values)
     tail = b"\x82\x01" + bytes([len(after)]) + after  # field 16, bytes
     (run, following) = fields(data + tail, (number,))
-    assert run == (number, wire.RUN, 0, len(data))
+    assert (run[0], run[1], run[3]) == (number, wire.RUN, len(data))
     assert wire.integers(memoryview(data), *run[1:]).tolist() == values
     assert following[:2] == (16, wire.BYTES)
 
@@ -59,7 +61,7 @@ def test_tagged_floats_are_one_run(values: list[float]) -> None:
 def test_strings_are_one_list(values: list[str]) -> None:
     encoded = [value.encode() for value in values]
     data = b"".join(b"\x4a" + encode(len(text)) + text for text in encoded)
-    got = fields(data + b"\x10\x01", texts=9)
+    got = fields(data + b"\x10\x01", texts=(9,))
     assert got[-1][:2] == (2, wire.VARINT)
     assert [text for _, _, texts, _ in got[:-1] for text in texts] == values
     assert len(got) == bool(values) + 1
@@ -91,6 +93,25 @@ def test_a_run_stops_where_another_field_begins() -> None:
 def test_damage_is_reported_with_its_place(data: bytes, where: str) -> None:
     with pytest.raises(ModelError, match=where):
         fields(data)
+
+
+def test_a_tag_longer_than_need_be_begins_no_list() -> None:
+    runs = fields(b"\xc0\x00\x05\xc0\x00\x06", (8,))
+    assert [field[:3] for field in runs] == [(8, wire.VARINT, 5), (8, wire.VARINT, 6)]
+    assert fields(b"\xca\x00\x01a", texts=(9,)) == [(9, wire.BYTES, 3, 4)]
+
+
+@pytest.mark.parametrize(("start", "end"), [(-1, 2), (2, 1), (0, 4)])
+def test_fields_of_bytes_that_are_not_there_are_refused(start: int, end: int) -> None:
+    with pytest.raises(ValueError, match="in a buffer of 3"):
+        core.Fields(b"abc", start, end)
+
+
+def test_a_text_that_is_cut_short_is_reported() -> None:
+    with pytest.raises(ModelError, match="byte 3: a text says 5 bytes where 1 are left"):
+        fields(b"\x4a\x01a\x4a\x05b", texts=(9,))
+    with pytest.raises(ModelError, match="byte 4: a number is cut short"):
+        fields(b"\x4a\x01a\x4a\xff", texts=(9,))
 
 
 def test_a_run_that_is_cut_short_is_reported() -> None:

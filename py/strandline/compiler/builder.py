@@ -150,12 +150,19 @@ class Builder:
         return any(d.is_narrow and d.itemsize == 1 for d in dtypes)
 
     def assemble(
-        self, code: Sequence[Instr], inputs: Sequence[str], outputs: Sequence[str]
+        self,
+        code: Sequence[Instr],
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        *,
+        once: bool = False,
     ) -> Recipe:
         """The program for `code`.
 
-        `inputs` and `outputs` are the bases that become its buffers.
+        `inputs` and `outputs` are the bases that become its buffers. For a program that runs `once`
+        the session keeps nothing of its constants.
         """
+        buffer = self.store.bytes_of if once else self.store.buffer
         places = {name: (_INPUT, i) for i, name in enumerate(inputs)}
         places |= {name: (_OUTPUT, i) for i, name in enumerate(outputs)}
         ids: dict[str, int] = {}
@@ -179,7 +186,7 @@ class Builder:
                     place = places.get(base)
                     if place is None and base in self.values:
                         place = places[base] = (_CONSTANT, len(constants))
-                        constants.append(self.store.buffer(self.values[base]))
+                        constants.append(buffer(self.values[base]))
                     if place is None:
                         place = (_ARENA, 0)
                         span.setdefault(base, [at, at])

@@ -167,7 +167,8 @@ def _in_core(
         if root not in builder.values
     }
     if made and code:  # no code: nothing but empty tensors
-        builder.assemble(code, (), tuple(made)).program().run((), tuple(made.values()))
+        recipe = builder.assemble(code, (), tuple(made), once=True)
+        recipe.program().run((), tuple(made.values()))
     results = {}
     for name in outputs:
         type_, root = builder.types[name], builder.root(name)

@@ -90,12 +90,14 @@ class Store:
         # Keyed by identity, so the constant is kept beside its buffer.
         held = self._buffers.get(id(constant))
         if held is None:
-            if constant.dtype is string_type:
-                data: Any = array("i", self.vocabulary.add(constant.strings))
-            else:
-                data = constant.data
-            held = self._buffers[id(constant)] = (constant, data)
+            held = self._buffers[id(constant)] = (constant, core.aligned(self.bytes_of(constant)))
         return held[1]
+
+    def bytes_of(self, constant: Constant) -> Any:
+        """The same for once: as it lies, and not kept."""
+        if constant.dtype is string_type:
+            return array("i", self.vocabulary.add(constant.strings))
+        return constant.data
 
 
 def constant_of(dtype: DType, shape: Sequence[int], data: Any) -> Constant:

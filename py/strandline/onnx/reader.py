@@ -22,6 +22,8 @@ MAX_NESTING = 32
 
 _FLOAT, _INT, _STRING, _TENSOR, _GRAPH, _FLOATS, _INTS, _STRINGS, _TENSORS, _GRAPHS = range(1, 11)
 _SPARSE, _SPARSES, _TYPE = 11, 12, 13
+_NUMBERS, _TEXTS = wire.mask(7, 8), wire.mask(9)
+"""Fields of an AttributeProto that are lists."""
 
 
 def read(data: bytes | memoryview, *, base_dir: Path | None = None) -> Graph:
@@ -204,7 +206,7 @@ class _Reader:
         name, declared, found, reference = "", 0, 0, ""
         value: Any = None
         lists: dict[int, list[Any]] = {}
-        for number, kind, a, b in wire.fields(data, start, end, (7, 8), 9):
+        for number, kind, a, b in wire.fields(data, start, end, _NUMBERS, _TEXTS):
             if number == 1:
                 name = wire.text(data, kind, a, b)
             elif number == 2:

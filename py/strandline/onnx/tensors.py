@@ -21,7 +21,7 @@ _TYPED_FIELD = {
     "uint64": _UINT64_DATA,
     "string": _STRING_DATA,
 }
-_NUMBERS = (1, _FLOAT_DATA, _INT32_DATA, _INT64_DATA, _DOUBLE_DATA, _UINT64_DATA)
+_NUMBERS = wire.mask(1, _FLOAT_DATA, _INT32_DATA, _INT64_DATA, _DOUBLE_DATA, _UINT64_DATA)
 _UNREAD_TYPES = {14: "complex64", 15: "complex128", 27: "float6e2m3", 28: "float6e3m2"}
 
 

@@ -28,7 +28,10 @@ def ints(value: Any) -> tuple[int, ...]:
 
 def strings(value: Any) -> list[str]:
     """The strings in an attribute; `[]` for None."""
-    return [v.decode() if isinstance(v, bytes) else v for v in value] if value is not None else []
+    texts = [] if value is None else list(value)
+    if bytes in set(map(type, texts)):  # in steps of C: a forest has one for each of its nodes
+        texts = [v.decode() if isinstance(v, bytes) else v for v in texts]
+    return texts
 
 
 def at(inputs: Inputs, index: int) -> Info | None:

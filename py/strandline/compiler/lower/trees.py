@@ -21,7 +21,7 @@ from strandline.compiler.lower.classes import (
 from strandline.compiler.lower.half import as_type, cast
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.onnx.graph import Constant, Node
-from strandline.onnx.types import DType, bool_, float32, float64, int32, int64
+from strandline.onnx.types import DType, bool_, float32, float64, int32, int64, uint8
 from strandline.ops.ml_linear import rows_of
 from strandline.ops.rules import ints, strings
 
@@ -37,7 +37,7 @@ _MODES = {
     "BRANCH_MEMBER": 6,
     "LEAF": 7,
 }
-_LEAF = _MODES["LEAF"]
+_LEAF, _NO_MODE = _MODES["LEAF"], 255
 _SUM, _LEAST, _GREATEST = range(3)
 _MIXED = 2
 """Of what the core tells of a forest's tests: more than one kind."""
@@ -56,11 +56,11 @@ def _numbers(values: Any, code: str) -> Any:
         return array(code)
     if isinstance(values, Constant):
         values = values.data.cast("B").cast(values.dtype.format)  # type: ignore[call-overload]
-    if isinstance(values, core.Tensor) and values.format == code:
-        return values
     if isinstance(values, memoryview) and values.format == code:
+        if isinstance(values.obj, core.Tensor):
+            return values
         copy = array(code)
-        copy.frombytes(values.tobytes())
+        copy.frombytes(values.cast("B"))
         return copy
     return array(code, values.tolist() if hasattr(values, "tolist") else values)
 
@@ -71,13 +71,12 @@ def _either(attrs: Mapping[str, Any], name: str, code: str) -> Any:
     return _numbers(attrs.get(name) if tensor is None else tensor, code)
 
 
-def lists_of(attrs: Mapping[str, Any], kind: str, code: str) -> dict[str, Any]:
+def lists_of(attrs: Mapping[str, Any], kind: str, code: str, modes: memoryview) -> dict[str, Any]:
     """The lists of TreeEnsembleClassifier (`kind` "class") or TreeEnsembleRegressor ("target")."""
-    modes = strings(attrs["nodes_modes"])
     return {
         "tree": _numbers(attrs["nodes_treeids"], "q"),
         "id": _numbers(attrs["nodes_nodeids"], "q"),
-        "mode": bytes(map(_MODES.__getitem__, modes)),
+        "mode": modes,
         "feature": _numbers(attrs["nodes_featureids"], "q"),
         "value": _either(attrs, "nodes_values", code),
         "yes": _numbers(attrs["nodes_truenodeids"], "q"),
@@ -222,11 +221,24 @@ def _compared(low: Lowering, node: Node) -> DType:
     return float64 if low.type(node.inputs[0]).dtype is float64 else float32
 
 
-def _servable(low: Lowering, node: Node, modes: Any) -> bool:
+def _servable(low: Lowering, node: Node) -> bool:
     x = low.type(node.inputs[0])
     if not (x.dtype.is_float or x.dtype.is_integer) or len(x.shape) not in (1, 2):
         return False
-    return rows_of(x.shape)[1] > 0 and (modes is None or set(strings(modes)) <= _MODES.keys())
+    return rows_of(x.shape)[1] > 0
+
+
+def _modes(low: Lowering, node: Node) -> memoryview | None:
+    """The nodes' modes by number, looked up once per session; None when one has no number."""
+
+    def make() -> tuple[DType, Sequence[int], Any]:
+        modes = strings(low.attrs["nodes_modes"])
+        numbers = {mode: _MODES.get(mode, _NO_MODE) for mode in set(modes)}
+        return uint8, (len(modes),), bytes(map(numbers.__getitem__, modes))
+
+    constant = low.value(low.derived(("forest", _name(node), "modes"), make))
+    assert constant is not None
+    return None if _NO_MODE in constant.data.tobytes() else constant.data
 
 
 def _base_values(attrs: Mapping[str, Any]) -> list[float]:
@@ -294,12 +306,13 @@ def _summed(
 @lower("TreeEnsembleRegressor", domain=ML)
 def regressor(node: Node, low: Lowering) -> bool:
     attrs = low.attrs
-    if not _servable(low, node, attrs["nodes_modes"]):
+    modes = _modes(low, node) if _servable(low, node) else None
+    if modes is None:
         return False
     return _summed(
         low,
         node,
-        lambda code: lists_of(attrs, "target", code),
+        lambda code: lists_of(attrs, "target", code, modes),
         attrs["aggregate_function"],
         _base_values(attrs),
         attrs["post_transform"],
@@ -309,7 +322,7 @@ def regressor(node: Node, low: Lowering) -> bool:
 @lower("TreeEnsemble", domain=ML)
 def ensemble(node: Node, low: Lowering) -> bool:
     attrs = low.attrs
-    if not _servable(low, node, None):
+    if not _servable(low, node):
         return False
     aggregate = ("AVERAGE", "SUM", "MIN", "MAX")[attrs["aggregate_function"]]
     post = _TRANSFORMS[attrs["post_transform"]]
@@ -319,7 +332,8 @@ def ensemble(node: Node, low: Lowering) -> bool:
 @lower("TreeEnsembleClassifier", domain=ML)
 def classifier(node: Node, low: Lowering) -> bool:
     attrs = low.attrs
-    if not _servable(low, node, attrs["nodes_modes"]):
+    modes = _modes(low, node) if _servable(low, node) else None
+    if modes is None:
         return False
     labels = Labels(low, attrs["classlabels_strings"], ints(attrs["classlabels_int64s"]))
     if labels.count < 2:
@@ -332,7 +346,7 @@ def classifier(node: Node, low: Lowering) -> bool:
         return False
 
     def lists() -> Lists:
-        made = lists_of(attrs, "class", dtype.format)
+        made = lists_of(attrs, "class", dtype.format, modes)
         return made | {"target": array("q", bytes(8 * len(made["target"])))} if alone else made
 
     trees = forest(low, _name(node), dtype, targets, lists)
