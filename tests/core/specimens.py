@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from strandline import core
-from strandline.compiler.lower.choice import gathered_pixels
+from strandline.compiler.lower.choice import gathered_pixels, plane_floats
 
 F, D, I, Q, BOOL = map(ord, "fdiq?")  # noqa: E741
 
@@ -139,6 +139,15 @@ def _int8(conv: bool) -> Specimen:
         scratch, size = _empty("i", words), (2, 4, 4, 2, *plane, pixels)
         return Specimen(inputs, (_empty("B", 2, 4, 3, 3), scratch), (*shared, *size))
     return Specimen(inputs, (_empty("B", 3, 5), scratch), (*shared, 3, 5, 7, 7, 0))
+
+
+def _elements() -> Specimen:
+    """[3, 4] and a row of 4."""
+    scale, zero = np.ones(1, np.float32), np.ones(1, np.uint8)
+    whole = np.arange(12, dtype=np.uint8)
+    inputs = (whole, scale, zero, whole[:4].copy(), scale, zero, scale, zero)
+    formats = (ord("B"), ord("B"), ord("B"))
+    return Specimen(inputs, (_empty("B", 3, 4),), (*formats, 0, 255, 2, 3, 4, 4, 1, 0, 1))
 
 
 def _linear(op: str) -> Specimen:
@@ -299,6 +308,28 @@ _MAKERS: dict[str, Callable[[], Specimen]] = {
     ),
     "gemm_i8": lambda: _int8(False),
     "conv2d_i8": lambda: _int8(True),
+    "depthwise2d_i8": lambda: Specimen(
+        (
+            np.arange(2 * 2 * 25, dtype=np.uint8),
+            _f(4, 3, 3),
+            np.ones(1, np.uint8),
+            _f(4),
+            _f(4),
+            np.ones(1, np.uint8),
+        ),
+        (_empty("B", 2, 4, 3, 3), _empty("f", 25 + 9 + 64 + plane_floats(_window((5, 5), (3, 3))))),
+        (2, 2, 4, *_window((5, 5), (3, 3)), 0, 0, 0, 255, 4),
+    ),
+    "max_pool2d_i8": lambda: Specimen(
+        (np.arange(100, dtype=np.uint8),),
+        (_empty("B", 4, 3, 3), _empty("B", 64 + plane_floats(_window((5, 5), (3, 3))))),
+        (4, *_window((5, 5), (3, 3)), 0),
+    ),
+    "add_i8": _elements,
+    "mul_i8": _elements,
+    "map_bytes": lambda: Specimen(
+        (np.arange(7, dtype=np.uint8), np.arange(256, dtype=np.uint8)), (_empty("B", 7),), (7,)
+    ),
     "quantize_linear_f32": lambda: _linear("quantize"),
     "dequantize_linear_f32": lambda: _linear("dequantize"),
     "dynamic_quantize_u8": lambda: Specimen(

@@ -4,6 +4,7 @@
  * depthwise2d_f32 slides over planes. Both add a bias per output channel, then a residual (laid out
  * as the output), then apply an activation. */
 #include "image.h"
+#include "slide.h"
 
 #define SCRATCH (192 * 192)         /* floats, the same for all instruction sets */
 #define NC (SCRATCH / KC / NR * NR) /* columns that are gathered at a time */
@@ -171,8 +172,6 @@ static const char *run_pack(const sl_call *call) {
     return NULL;
 }
 
-enum { WIDEST = 64 }; /* columns of a depthwise window */
-
 /* depthwise2d_f32: parameters as conv2d_f32's, groups being C. Weights as they come: [M, K, K]. The
  * scratch holds one plane. */
 static const char *check_depthwise(const sl_args *a) {
@@ -184,50 +183,6 @@ static const char *check_depthwise(const sl_args *a) {
     SL_TRY(sl_holds(&a->in[1], sl_size3(p[M], w[K_H], w[K_W]), 4), "the weights are too small");
     SL_TRY(sl_holds(&a->out[1], plane_floats(w), 4), "the scratch is too small");
     return NULL;
-}
-
-enum { ABREAST = 2 }; /* vectors that slide side by side, so that sums overlap */
-
-/* `vectors` vectors of output from y on, whose windows' top left taps are at `top`. */
-SL_INLINE void slide_some(const size_t vectors, const float *top, int64_t row,
-                          const int64_t *columns, const int64_t k_h, const int64_t k_w,
-                          const float *weights, float bias, vf *sum) {
-    SL_UNROLLED
-    for (size_t v = 0; v < vectors; v++)
-        sum[v] = vf_set(bias);
-    for (int64_t ky = 0; ky < k_h; ky++, top += row, weights += k_w) {
-        for (int64_t kx = 0; kx < k_w; kx++) {
-            const vf weight = vf_set(weights[kx]);
-            SL_UNROLLED
-            for (size_t v = 0; v < vectors; v++)
-                sum[v] = vf_fma(weight, vf_load(top + columns[kx] + v * VF), sum[v]);
-        }
-    }
-}
-
-/* `k_h` and `k_w` are constants where this is inlined for the usual sizes; the activation is a
- * clamp to [low, high]. */
-SL_INLINE void slide(const float *plane, const plane_shape *s, const int64_t *w, const int64_t k_h,
-                     const int64_t k_w, const int64_t *columns, const float *weights, float bias,
-                     const epilogue *e, float *y) {
-    const int64_t row = w[D_H] * s->row;
-    const vf low = vf_set(e->low), high = vf_set(e->high);
-    for (int64_t oy = 0; oy < w[OUT_H]; oy++, y += w[OUT_W]) {
-        const float *top = plane + oy * w[S_H] * s->row;
-        vf sum[ABREAST];
-        int64_t ox = 0;
-        for (; ox + ABREAST * VF <= w[OUT_W]; ox += ABREAST * VF) {
-            slide_some(ABREAST, top + ox, row, columns, k_h, k_w, weights, bias, sum);
-            SL_UNROLLED
-            for (size_t v = 0; v < ABREAST; v++)
-                vf_store(y + ox + v * VF, vf_lower(high, vf_higher(low, sum[v])));
-        }
-        for (; ox < w[OUT_W]; ox += VF) {
-            slide_some(1, top + ox, row, columns, k_h, k_w, weights, bias, sum);
-            vf_store_first(y + ox, vf_lower(high, vf_higher(low, sum[0])),
-                           smaller(VF, (size_t)(w[OUT_W] - ox)));
-        }
-    }
 }
 
 static const char *run_depthwise(const sl_call *call) {
@@ -247,12 +202,7 @@ static const char *run_depthwise(const sl_call *call) {
             const int64_t m = i % p[C] * multiplier + j;
             const float *weights = (const float *)call->in[1] + m * taps;
             const float offset = bias ? bias[m] : 0;
-            if (w[K_H] == 3 && w[K_W] == 3)
-                slide(plane, &s, w, 3, 3, columns, weights, offset, &e, y);
-            else if (w[K_H] == 5 && w[K_W] == 5)
-                slide(plane, &s, w, 5, 5, columns, weights, offset, &e, y);
-            else
-                slide(plane, &s, w, w[K_H], w[K_W], columns, weights, offset, &e, y);
+            slide(plane, &s, w, columns, weights, offset, &e, y);
             if (e.in_registers) continue;
             SL_NAME(sl_finish)(1, (size_t)pixels, y, 0, &e);
             if (e.residual) e.residual += pixels;

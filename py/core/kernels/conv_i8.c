@@ -203,7 +203,7 @@ static void tile(int how, size_t rows, size_t n, size_t groups, const int32_t *w
 /* Channel i of a tile, n <= NR pixels of it. */
 static void finish_pixels(const finish *f, const panel_finish *here, size_t i, const int32_t *sums,
                           const int32_t *column_sums, size_t n, void *y) {
-    const int32_t y_zero = f->y_zero ? (f->y_signed ? (int8_t)*f->y_zero : *f->y_zero) : 0;
+    const int32_t y_zero = byte_at(f->y_zero, f->y_signed);
     const vf low = vf_set((float)(f->low - y_zero)), high = vf_set((float)(f->high - y_zero));
     const vf factor = vf_set(here->factor[i]), bias = vf_set(here->real_bias[i]);
     const uint32_t part = (uint32_t)here->part[i] + (uint32_t)here->whole_bias[i];

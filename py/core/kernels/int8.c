@@ -100,7 +100,7 @@ static void tile(int how, size_t rows, size_t groups, const int32_t *a, const in
 /* One row of a tile, of `width` columns. */
 static void finish_row(const finish *f, const panel_finish *here, const int32_t *sums,
                        int32_t row_sum, size_t width, void *c) {
-    const int32_t y_zero = f->y_zero ? (f->y_signed ? (int8_t)*f->y_zero : *f->y_zero) : 0;
+    const int32_t y_zero = byte_at(f->y_zero, f->y_signed);
     const vf low = vf_set((float)(f->low - y_zero)), high = vf_set((float)(f->high - y_zero));
     vi all[NV];
     for (size_t v = 0; v < NV; v++) {

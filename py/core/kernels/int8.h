@@ -201,6 +201,41 @@ static inline void prepare(const finish *f, size_t left, size_t width, const int
     }
 }
 
+/* VF bytes as 32-bit integers. */
+SL_INLINE vi widen(const uint8_t *p, bool is_signed) {
+#if defined(__AVX512F__)
+    const __m128i v = _mm_loadu_si128((const __m128i *)p);
+    return (vi)(is_signed ? _mm512_cvtepi8_epi32(v) : _mm512_cvtepu8_epi32(v));
+#elif defined(__AVX2__)
+    const __m128i v = _mm_loadl_epi64((const __m128i *)p);
+    return (vi)(is_signed ? _mm256_cvtepi8_epi32(v) : _mm256_cvtepu8_epi32(v));
+#elif defined(__SSE4_1__)
+    const __m128i v = _mm_loadu_si32(p);
+    return (vi)(is_signed ? _mm_cvtepi8_epi32(v) : _mm_cvtepu8_epi32(v));
+#elif defined(__wasm_simd128__)
+    const v128_t v = wasm_v128_load32_zero(p);
+    return (vi)(is_signed ? wasm_i32x4_extend_low_i16x8(wasm_i16x8_extend_low_i8x16(v))
+                          : wasm_u32x4_extend_low_u16x8(wasm_u16x8_extend_low_u8x16(v)));
+#else
+    return is_signed ? (vi){(int8_t)p[0], (int8_t)p[1], (int8_t)p[2], (int8_t)p[3]}
+                     : (vi){p[0], p[1], p[2], p[3]};
+#endif
+}
+
+/* The first n <= VF of them; the others are 0. */
+SL_INLINE vi widen_first(const uint8_t *p, bool is_signed, size_t n) {
+    if (n >= VF) return widen(p, is_signed);
+    uint8_t some[VF] = {0};
+    SL_SCALAR
+    for (size_t i = 0; i < n; i++)
+        some[i] = p[i];
+    return widen(some, is_signed);
+}
+
+static inline int32_t byte_at(const uint8_t *p, bool is_signed) {
+    return p ? (is_signed ? (int8_t)*p : *p) : 0;
+}
+
 /* x rounded to the nearest integer, ties to even, within [low, high], plus `zero`. The bounds are
  * small integers: 1.5 * 2^23 + x has that integer in its lowest bits. */
 SL_INLINE vi to_steps(vf x, vf low, vf high, int32_t zero) {

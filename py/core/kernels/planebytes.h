@@ -26,6 +26,19 @@ SL_INLINE vb vb_load_first(const uint8_t *p, size_t n) {
     return vb_load(some);
 }
 
+/* The first n bytes, all VB if there are more. */
+SL_INLINE void vb_store_first(uint8_t *p, vb v, size_t n) {
+    if (n >= VB) {
+        vb_store(p, v);
+        return;
+    }
+    uint8_t all[VB];
+    vb_store(all, v);
+    SL_SCALAR
+    for (size_t i = 0; i < n; i++)
+        p[i] = all[i];
+}
+
 typedef uint64_t eight_unaligned __attribute__((aligned(1), may_alias));
 
 /* Copies n bytes, and none besides. */

@@ -1,8 +1,9 @@
 """Operators of the domain "strandline" on quantized tensors: products and convolutions whose inputs
-are 8-bit integers, their bias, activation and requantization taken along.
+are 8-bit integers, their bias, activation and requantization taken along; sums and products of
+elements; tables of 256 bytes.
 
-`y_scale` absent: the result is float32 and the bias, too. Else it is of `y_zero`'s type, and the bias
-int32 in steps of a_scale · b_scale.
+`y_scale` absent (products and convolutions): the result is float32 and the bias, too. Else it is of
+`y_zero`'s type, and the bias int32 in steps of a_scale · b_scale.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from strandline.compiler import fused
 from strandline.onnx.types import TensorType, float32
 from strandline.ops.quantize import dequantize_linear, quantize_linear
 from strandline.ops.registry import Attrs, Info, op
-from strandline.ops.rules import Inputs, Types, at, need
+from strandline.ops.rules import Inputs, Types, at, broadcast_shapes, need
 
 A, A_SCALE, A_ZERO, B, B_SCALE, B_ZERO, BIAS, Y_SCALE, Y_ZERO = range(9)
-"""The inputs of both operators."""
+"""The inputs of products and convolutions."""
+SUM_A, SUM_A_SCALE, SUM_A_ZERO, SUM_B, SUM_B_SCALE, SUM_B_ZERO, SUM_Y_SCALE, SUM_Y_ZERO = range(8)
+"""The inputs of QuantizedAdd and QuantizedMul; a float32 operand has no scale."""
 
 
 def _typed(shape: tuple[int, ...], inputs: Inputs) -> Types:
@@ -122,3 +125,62 @@ def quantized_conv(
         strides=strides,
     )
     return _result(y, y_scale, y_zero)
+
+
+def _elementwise_types(inputs: Sequence[Info | None], attrs: Attrs, n: int) -> Types:
+    shape = broadcast_shapes(need(inputs, SUM_A).shape, need(inputs, SUM_B).shape)
+    return [TensorType(need(inputs, SUM_Y_ZERO).dtype, shape)]
+
+
+def _operand(x: Any, scale: Any, zero: Any) -> Any:
+    return x if scale is None else dequantize_linear(x, scale, zero)
+
+
+def _rectified(y: Any, activation: str) -> Any:
+    return np.maximum(y, 0) if activation == "relu" else y
+
+
+@op("QuantizedAdd", domain=fused.DOMAIN, shape=_elementwise_types)
+def quantized_add(
+    a: Any,
+    a_scale: Any,
+    a_zero: Any,
+    b: Any,
+    b_scale: Any,
+    b_zero: Any,
+    y_scale: Any,
+    y_zero: Any,
+    *,
+    activation: str = "none",
+) -> Any:
+    """The sum of two tensors of bytes, or of bytes and float32, broadcast; "none" or "relu" follows."""
+    y = _operand(a, a_scale, a_zero) + _operand(b, b_scale, b_zero)
+    return quantize_linear(_rectified(y, activation), y_scale, y_zero)
+
+
+@op("QuantizedMul", domain=fused.DOMAIN, shape=_elementwise_types)
+def quantized_mul(
+    a: Any,
+    a_scale: Any,
+    a_zero: Any,
+    b: Any,
+    b_scale: Any,
+    b_zero: Any,
+    y_scale: Any,
+    y_zero: Any,
+    *,
+    activation: str = "none",
+) -> Any:
+    """QuantizedAdd with a product."""
+    y = _operand(a, a_scale, a_zero) * _operand(b, b_scale, b_zero)
+    return quantize_linear(_rectified(y, activation), y_scale, y_zero)
+
+
+def _map_types(inputs: Sequence[Info | None], attrs: Attrs, n: int) -> Types:
+    return [TensorType(need(inputs, 1).dtype, need(inputs, 0).shape)]
+
+
+@op("MapBytes", domain=fused.DOMAIN, shape=_map_types)
+def map_bytes(x: Any, table: Any) -> Any:
+    """`table` [256] at each byte of X, which is read as unsigned."""
+    return table[x.view(np.uint8)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,8 @@ Ranges = Mapping[str, tuple[float, float]]
 
 _CLAMPS = ("Relu", "Clip")
 """Activations that the integers' own bounds stand for, or that integer kernels take along."""
+_MOVERS = ("MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Slice")
+"""Operators whose results are elements of their first input: they keep its scale, so bytes pass through."""
 
 
 def observed(graph: Graph) -> list[str]:
@@ -46,12 +48,24 @@ def _end(node: Node, graph: Graph, uses: Uses) -> str:
     return name
 
 
+def _between(node: Node, quantized: Container[str], uses: Uses) -> bool:
+    """Whether a node's result, after a clamp, is quantized, and integers can compute it."""
+    if node.domain or node.op not in (*_MOVERS, "Add", "Sum", "Mul", "Concat"):
+        return False
+    name = node.outputs[0]
+    after = uses.users.get(name, ())
+    if name not in quantized and uses.count[name] == len(after) == 1 and after[0].op in _CLAMPS:
+        name = after[0].outputs[0]
+    return name in quantized
+
+
 def quantize_static(graph: Graph, ranges: Ranges) -> tuple[Graph, int]:
     """QuantizeLinear and DequantizeLinear around every Conv, MatMul and Gemm by weights.
 
-    Tensors are uint8 with one scale and zero point; weights int8 with a scale for each output channel;
-    biases of Conv and Gemm int32. The graph's outputs stay float32. The graph and how many products
-    were changed.
+    Sums, products and moves of such tensors whose results are quantized again read the quantized
+    ones, so that they are computed on bytes. Tensors are uint8 with one scale and zero point; weights
+    int8 with a scale for each output channel; biases of Conv and Gemm int32. The graph's outputs stay
+    float32. The graph and how many products were changed.
     """
     work = _Static(graph, ranges)
     return work.graph(), work.changed
@@ -64,6 +78,7 @@ class _Static:
         self.constants: dict[str, Constant] = dict(graph.constants)
         self.weights: set[str] = set()
         self.changed = 0
+        self.makers = Uses(graph).maker
 
     def graph(self) -> Graph:
         uses = Uses(self.before)
@@ -73,12 +88,14 @@ class _Static:
         given = {
             _end(n, self.before, uses) for n in self.before.nodes if id(n) in products
         } - results
+        bytes_ = {name for name in taken | given if name in self.ranges} - results
         nodes: list[Node] = []
         for info in self.before.inputs:
             if info.name in taken:
                 nodes += self.pair(info.name)
         for node in self.before.nodes:
-            inputs = tuple(f"{n}/quantized" if n in given else n for n in node.inputs)
+            read = bytes_ if _between(node, bytes_, uses) else given
+            inputs = tuple(f"{n}/quantized" if n in read else n for n in node.inputs)
             if id(node) in products and node.inputs[0] in self.ranges:
                 before, node_ = self.product(node)
                 nodes += [*before, node_]
@@ -96,6 +113,10 @@ class _Static:
 
     def parameters(self, name: str) -> tuple[Any, Any]:
         """(scale, zero point) by which uint8 covers the range, 0 being one of its numbers."""
+        maker = self.makers.get(name)
+        while maker is not None and maker.op in _MOVERS and maker.inputs[0] in self.ranges:
+            name = maker.inputs[0]
+            maker = self.makers.get(name)
         low, high = self.ranges[name]
         low, high = min(low, 0.0), max(high, 0.0)
         scale = np.float32((high - low) / 255) or np.float32(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from strandline import core
 from strandline.compiler import quantized as q
 from strandline.compiler.lower.binary import pair
-from strandline.compiler.lower.choice import ROWS, gathered_pixels
+from strandline.compiler.lower.choice import ROWS, WIDEST_DEPTHWISE, gathered_pixels, plane_floats
 from strandline.compiler.lower.layout import MAX_RANK, broadcast, code, merge, split
 from strandline.compiler.lower.linear import NONE, Activation, Matrix, activation_of
 from strandline.compiler.lower.registry import Lowering, lower
@@ -19,6 +20,7 @@ from strandline.onnx.graph import Node
 from strandline.onnx.types import DType, float32, int8, int16, int32, uint8, uint16
 from strandline.ops.conv import conv_window
 from strandline.ops.rules import axis_of, broadcast_shapes
+from strandline.ops.windows import Window
 
 BLOCK_ROWS = 48
 """Rows of A that gemm_i8 packs at a time."""
@@ -97,10 +99,17 @@ class Finish:
     bias: str = ""
     y_zero: str = ""
     then: Activation = NONE
+    clamp: tuple[int, int] = (-128, 255)
+    """Bounds of a quantized result, besides its type's."""
 
     @property
     def names(self) -> tuple[str, ...]:
         return self.a_zero, self.b_zero, self.a_scale, self.scale, self.bias, self.y_zero
+
+
+def _within(dtype: DType, clamp: tuple[int, int]) -> tuple[int, int]:
+    least, most = (-128, 127) if dtype is int8 else (0, 255)
+    return max(clamp[0], least), min(clamp[1], most)
 
 
 def _shared(low: Lowering, f: Finish, a: str, b: str, y: str) -> tuple[int | float, ...] | None:
@@ -111,20 +120,9 @@ def _shared(low: Lowering, f: Finish, a: str, b: str, y: str) -> tuple[int | flo
     if f.a_zero and low.type(f.a_zero).size != 1:
         return None
     signed = [int(low.type(name).dtype is int8) for name in (a, b, y)]
-    least, most = (-128, 127) if signed[2] else (0, 255)
-    zero = 0
-    if f.y_zero and f.then.name != "none":
-        constant = low.value(f.y_zero)
-        if constant is None or f.then.name != "relu":
-            return None
-        zero = int(constant.flat()[0])
-    if f.mode == _QUANTIZED:
-        bounds = (zero if f.then.name == "relu" else least, most)
-        then = NONE
-    else:
-        bounds, then = (0, 0), f.then
+    bounds = _within(low.type(y).dtype, f.clamp) if f.mode == _QUANTIZED else (0, 0)
     counts = [low.type(name).size if name else 1 for name in (f.b_zero, f.scale)]
-    return (f.mode, *signed, *bounds, *then.params, *counts)
+    return (f.mode, *signed, *bounds, *f.then.params, *counts)
 
 
 def pack(low: Lowering, b: Matrix, op: str = "pack_b_i8") -> str:
@@ -221,6 +219,8 @@ def _conv(low: Lowering, x: str, w: str, y: str, finish: Finish) -> bool:
         name and low.type(name).size not in (1, filters) for name in (finish.b_zero, finish.scale)
     ):
         return False
+    if shape[1] == groups > 1 and _depthwise(low, x, w, y, finish, window):
+        return True
     each = filters // groups
     packed = pack(low, Matrix(w, k, each, 1, k, groups, each * k), "pack_w_i8")
     plane = plane_of(shape[2:], window)
@@ -238,6 +238,55 @@ def _conv(low: Lowering, x: str, w: str, y: str, finish: Finish) -> bool:
         pixels,
     )
     return True
+
+
+def _depthwise(low: Lowering, x: str, w: str, y: str, f: Finish, window: Window) -> bool:
+    """Emit depthwise2d_i8; False where float32 might not hold the sums."""
+    shape, filters = low.type(x).shape, low.type(w).shape[0]
+    plane = plane_of(shape[2:], window)
+    weights, bias = low.value(w), low.value(f.bias) if f.bias else None
+    constant = weights is not None and not (f.bias and bias is None)
+    zero_known = not f.b_zero or low.value(f.b_zero) is not None
+    if f.mode != _QUANTIZED or not constant or not zero_known or plane[3] > WIDEST_DEPTHWISE:
+        return False
+    largest = max(map(abs, bias.flat()), default=0) if bias else 0
+    if largest + math.prod(window.kernel) * 255 * 255 >= 1 << 24:
+        return False
+    size = math.prod(low.type(w).shape)
+    each = f.b_zero if f.b_zero and low.type(f.b_zero).size > 1 else ""
+    lines = (1, filters, size // filters) if each else (1, 1, size)
+    real = _as_float(low, w, f.b_zero, lines)
+    offsets = _as_float(low, f.bias, "", (1, 1, filters)) if f.bias else ""
+    area = math.prod(shape[2:]) + math.prod(window.output)
+    low.emit(
+        "depthwise2d_i8",
+        (x, real, f.a_zero, f.scale, offsets, f.y_zero),
+        (y, low.temp(float32, (area + plane_floats(plane) + 64,))),
+        shape[0],
+        shape[1],
+        filters,
+        *plane,
+        int(low.type(x).dtype is int8),
+        int(low.type(y).dtype is int8),
+        *_within(low.type(y).dtype, f.clamp),
+        low.type(f.scale).size,
+    )
+    return True
+
+
+def _as_float(low: Lowering, name: str, zero: str, lines: tuple[int, int, int]) -> str:
+    """A constant of integers, less its zero point, as float32."""
+    held, origin = low.value(name), low.value(zero) if zero else None
+    assert held is not None
+
+    def make() -> tuple[DType, tuple[int, ...], Any]:
+        result = core.Tensor("f", held.shape)
+        ones = struct.pack(f"<{lines[1]}f", *[1.0] * lines[1])
+        operands = (held.data, ones, origin.data if origin else None)
+        core.call("dequantize_linear_f32", operands, (result,), code(held.dtype), *lines)
+        return float32, held.shape, result
+
+    return low.derived(("as_float", name, zero), make)
 
 
 def _combined(low: Lowering, op: str, a: str, b: str) -> str:
@@ -316,8 +365,30 @@ def _fused_finish(node: Node, low: Lowering) -> Finish | None:
     then = activation_of(low.attrs)
     if not y_scale:
         return Finish(_REAL, *zeros, a_scale, b_scale, bias, "", then)
+    clamp = _clamp(low, then, y_scale, names[q.Y_ZERO])
+    if clamp is None:
+        return None
     scale = _combined(low, "div", _combined(low, "mul", a_scale, b_scale), y_scale)
-    return Finish(_QUANTIZED, *zeros, "", scale, bias, names[q.Y_ZERO], then)
+    return Finish(_QUANTIZED, *zeros, "", scale, bias, names[q.Y_ZERO], clamp=clamp)
+
+
+def _clamp(low: Lowering, then: Activation, scale: str, zero: str) -> tuple[int, int] | None:
+    """The bounds that stand for an activation between a product and its QuantizeLinear."""
+    if then.name == "none":
+        return -128, 255
+    known = low.value(scale), low.value(zero)
+    if known[0] is None or known[1] is None or then.name not in ("relu", "clip"):
+        return None
+    limits = (0.0, math.inf) if then.name == "relu" else (then.a, then.b)
+    step, origin = known[0].flat()[0], known[1].flat()[0]
+    # Quotients of two float32 rounded to double, then to float32, are as if rounded once.
+    steps = [_float32(_float32(limit) / step) for limit in limits]
+    low_, high = (origin + round(max(-512.0, min(512.0, v))) for v in steps)
+    return max(-128, min(255, low_)), max(-128, min(255, high))
+
+
+def _float32(x: float) -> float:
+    return float(struct.unpack("<f", struct.pack("<f", x))[0])
 
 
 @lower("QuantizedGemm", domain="strandline")
@@ -337,3 +408,34 @@ def quantized_conv(node: Node, low: Lowering) -> bool:
     if finish is None:
         return False
     return _conv(low, node.inputs[q.A], node.inputs[q.B], node.outputs[0], finish)
+
+
+# --- elements -------------------------------------------------------------------------
+
+
+@lower("QuantizedAdd", "QuantizedMul", domain="strandline")
+def quantized_elements(node: Node, low: Lowering) -> bool:
+    target = low.type(node.outputs[0])
+    a, b = node.inputs[q.SUM_A], node.inputs[q.SUM_B]
+    types = [low.type(name).dtype for name in (a, b)]
+    if any(dtype not in (*_BYTES, float32) for dtype in types):
+        return False
+    shapes = (broadcast(low.type(name).shape, target.shape) for name in (a, b))
+    dims, sa, sb = merge(target.shape, *shapes)
+    if len(dims) > MAX_RANK or max(sa[-1], sb[-1]) > 1:
+        return False
+    then = activation_of(low.attrs)
+    clamp = _clamp(low, then, node.inputs[q.SUM_Y_SCALE], node.inputs[q.SUM_Y_ZERO])
+    if clamp is None:
+        return False
+    formats = (*map(code, types), code(target.dtype))
+    op = "add_i8" if node.op == "QuantizedAdd" else "mul_i8"
+    bounds = _within(target.dtype, clamp)
+    low.emit(op, node.inputs, node.outputs, *formats, *bounds, len(dims), *dims, *sa, *sb)
+    return True
+
+
+@lower("MapBytes", domain="strandline")
+def bytes_by_table(node: Node, low: Lowering) -> bool:
+    low.emit("map_bytes", node.inputs, node.outputs, low.type(node.inputs[0]).size)
+    return True

@@ -8,14 +8,20 @@ from typing import Any
 
 from strandline import core
 from strandline.compiler.lower.binary import pair
-from strandline.compiler.lower.choice import ROWS, WIDEST_POOL, ConvShape, plane_floats
+from strandline.compiler.lower.choice import (
+    ROWS,
+    WIDEST_DEPTHWISE,
+    WIDEST_POOL,
+    ConvShape,
+    plane_floats,
+)
 from strandline.compiler.lower.half import narrow_output, wide_output, widened
 from strandline.compiler.lower.layout import code
 from strandline.compiler.lower.linear import NONE, PACKED_ROWS, Activation, activation_of
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.compiler.lower.unary import apply
 from strandline.onnx.graph import Node
-from strandline.onnx.types import DType, float32
+from strandline.onnx.types import DType, float32, int8, uint8
 from strandline.ops.conv import conv_window
 from strandline.ops.pool import pool_window
 from strandline.ops.windows import Window
@@ -130,7 +136,8 @@ def conv(node: Node, low: Lowering) -> bool:
 @lower("MaxPool", "AveragePool")
 def pool(node: Node, low: Lowering) -> bool:
     x = low.type(node.inputs[0])
-    if len(x.shape) not in (3, 4) or not x.dtype.is_float or x.dtype.format == "d":
+    is_bytes = node.op == "MaxPool" and x.dtype in (int8, uint8)
+    if len(x.shape) not in (3, 4) or not (x.dtype.is_float or is_bytes) or x.dtype.format == "d":
         return False
     if len(node.outputs) > 1 and node.outputs[1]:
         return False
@@ -139,15 +146,20 @@ def pool(node: Node, low: Lowering) -> bool:
         return False
     op = "max_pool2d_f32" if node.op == "MaxPool" else "average_pool2d_f32"
     plane = plane_of(x.shape[2:], window)
-    if plane[3] > WIDEST_POOL:
+    if plane[3] > (WIDEST_DEPTHWISE if is_bytes else WIDEST_POOL):
         return False
+    planes = x.shape[0] * x.shape[1]
+    if is_bytes:
+        padded = low.temp(uint8, (plane_floats(plane) + 64,))
+        operands = (node.inputs, (node.outputs[0], padded))
+        low.emit("max_pool2d_i8", *operands, planes, *plane, int(x.dtype is int8))
+        return True
     ends: tuple[int, ...] = (-1, -1)
     if low.attrs.get("count_include_pad", 0):
         ends = (0, window.ends[0]) if _is_line(x.shape[2:], window) else window.ends
     (image,) = widened(low, node.inputs[:1])
     y = wide_output(low, node.outputs[0])
     scratch = low.temp(float32, (plane_floats(plane) + plane[-1],))
-    planes = x.shape[0] * x.shape[1]
     low.emit(op, (image,), (y, scratch), planes, *plane, *ends)
     narrow_output(low, y, node.outputs[0])
     return True

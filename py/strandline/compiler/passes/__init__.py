@@ -10,6 +10,7 @@ from strandline.compiler.passes.dead import remove_dead
 from strandline.compiler.passes.distances import compose_distances
 from strandline.compiler.passes.fold import fold_constants
 from strandline.compiler.passes.fuse import fuse_activation, fuse_bias, fuse_residual
+from strandline.compiler.passes.integers import keep_integers
 from strandline.compiler.passes.norm import compose_norm, fuse_sum_norm
 from strandline.compiler.passes.quantized import fuse_quantized
 from strandline.compiler.store import Store
@@ -27,6 +28,7 @@ __all__ = [
     "fuse_quantized",
     "fuse_residual",
     "fuse_sum_norm",
+    "keep_integers",
     "optimise",
     "remove_dead",
     "remove_identities",
@@ -39,6 +41,7 @@ def optimise(graph: Graph, store: Store) -> Graph:
     graph = remove_identities(graph)
     graph = fold_constants(graph, store, keep=("DequantizeLinear",))
     graph = fuse_quantized(compose_distances(graph), store)
+    graph = keep_integers(remove_dead(remove_identities(graph)), store)
     graph = remove_identities(graph)
     graph = fold_constants(remove_dead(graph), store)
     graph = fold_affine(graph, store)

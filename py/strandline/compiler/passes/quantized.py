@@ -100,7 +100,7 @@ class _Quantizing:
         if channel is None or not self.per_channel(b, weights, channel):
             return
         chain = self.follow(node, weights.shape[channel], quantize=True)
-        if chain is None:
+        if chain is None or (self.is_depthwise(node, weights) and not chain.output):
             return
         scale = self.scale_of_sums(a, b)
         bias = ""
@@ -144,8 +144,7 @@ class _Quantizing:
     def channel_axis(self, node: Node, weights: Constant) -> int | None:
         """The axis of the weights that becomes the output's channels; None: not served."""
         if node.op == "Conv":
-            depthwise = node.attrs.get("group", 1) > 1 and weights.shape[1] == 1
-            return 0 if len(weights.shape) in (3, 4) and not depthwise else None
+            return 0 if len(weights.shape) in (3, 4) else None
         if len(weights.shape) != 2:
             return None
         if node.op == "MatMul":
@@ -154,6 +153,9 @@ class _Quantizing:
         if not plain or node.attrs.get("transA", 0):
             return None
         return 0 if node.attrs.get("transB", 0) else 1
+
+    def is_depthwise(self, node: Node, weights: Constant) -> bool:
+        return node.op == "Conv" and node.attrs.get("group", 1) > 1 and weights.shape[1] == 1
 
     def per_channel(self, b: _Tensor, weights: Constant, channel: int) -> bool:
         """Whether the weights have one scale, or one for each index of `channel`, and no other zero
@@ -254,7 +256,7 @@ class _Quantizing:
         if user is not None and found is not None:
             after = self.next(user)
             is_end = after is not None and after.op == "QuantizeLinear" and quantize
-            if found[0] == "relu" or not is_end:
+            if found[0] in ("relu", "clip") or not is_end:
                 chain.activation = found
                 chain.nodes.append(user)
                 user = after
