@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +17,7 @@ import flights
 import pandas as pd
 import processes
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page, expect
 from visitor import Row, Visitor
 
 from strandline.bundle.manifest import Collector, Window
@@ -175,3 +177,17 @@ def visit(browser: Browser, elsewhere: Elsewhere) -> Iterator[Callable[[], Visit
     for context in contexts:
         context.close()
     assert elsewhere.asked == []
+
+
+def as_csv(rows: list[Row]) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows({k: "" if v is None else v for k, v in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def predict_csv(page: Page, text: str) -> None:
+    page.fill("#csv-text", text)
+    page.click("#csv-predict")
+    expect(page.locator("#csv-note")).not_to_have_text("Predicting …")

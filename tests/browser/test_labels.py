@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import flights
 import pytest
-from playwright.sync_api import Error
+from playwright.sync_api import Error, expect
 from visitor import Row, Visitor
 
 from strandline.bundle.manifest import Window
 from strandline.drift.quality import Quality, estimate
-from tests.browser.conftest import Stage
+from tests.browser.conftest import Stage, as_csv, predict_csv
 
 pytestmark = pytest.mark.browser
 
@@ -119,3 +120,23 @@ def test_the_page_tells_how_good_it_is(
     right = sum(a == b for a, b in zip(native, truth[:20], strict=True))
     assert told["realised"]["accuracy"]["value"] == right / 20
     assert 0.5 < told["estimated"]["accuracy"]["value"] < 1
+
+
+def test_a_files_labels_are_counted_and_shown(
+    stage: Stage, visit: Callable[[], Visitor], rows: list[Row], truth: list[int]
+) -> None:
+    stage.pack(send=False, target=TARGET)
+    visitor = visit()
+    visitor.open(stage.url())
+    page = visitor.page
+    given = [{**row, TARGET: label} for row, label in zip(rows[:30], truth, strict=False)]
+    given[7][TARGET] = ""
+    predict_csv(page, as_csv(given))
+    expect(page.locator("#csv-note")).to_contain_text("29 labels counted")
+    native = stage.pipeline().predict(rows[:30])["label"]
+    right = sum(a == b for i, (a, b) in enumerate(zip(native, truth, strict=False)) if i != 7)
+    shown = page.locator("#quality-table tr[data-metric=accuracy] td").last
+    expect(shown).to_have_text(re.compile(rf"{round(right / 29, 4)} \(0\.\d+ – [01](\.\d+)?\)"))
+    expect(page.locator("#quality-lead")).to_contain_text(
+        f"29 labels of {TARGET}, estimated from 30 predictions"
+    )

@@ -18,27 +18,13 @@ from visitor import PageError, Row, Visitor
 
 from strandline.bundle.manifest import Window
 from strandline.drift import Profile
-from tests.browser.conftest import Elsewhere, Stage, Trained
+from tests.browser.conftest import Elsewhere, Stage, Trained, as_csv, predict_csv
 
 pytestmark = pytest.mark.browser
 
 expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
 
 Visit = Callable[[], Visitor]
-
-
-def as_csv(rows: list[Row]) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(rows[0]))
-    writer.writeheader()
-    writer.writerows({k: "" if v is None else v for k, v in row.items()} for row in rows)
-    return text.getvalue()
-
-
-def predict_csv(page: Page, text: str) -> None:
-    page.fill("#csv-text", text)
-    page.click("#csv-predict")
-    expect(page.locator("#csv-note")).not_to_have_text("Predicting …")
 
 
 def fill_form(page: Page, row: Row) -> None:

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { labelsOf } from "../src/page/batch";
 import { delimiterOf, example, parseCsv, withPredictions } from "../src/page/csv";
 
 describe("parseCsv", () => {
@@ -42,5 +43,22 @@ describe("withPredictions", () => {
 describe("example", () => {
   it("is a header and rows that can be read back", () => {
     expect(parseCsv(example([{ "a,b": 1, c: null }]))).toEqual({ header: ["a,b", "c"], rows: [["1", ""]] });
+  });
+});
+
+describe("labelsOf", () => {
+  const table = parseCsv("x,repaid\n1,yes\n2,\n3, no ");
+
+  it("takes the target's cells that are not empty, by the ids of their rows", () => {
+    expect(labelsOf(table, "repaid", ["a", "b", "c"])).toEqual([
+      { id: "a", value: "yes" },
+      { id: "c", value: "no" },
+    ]);
+  });
+
+  it("has none without a target, its column, or ids", () => {
+    expect(labelsOf(table, undefined, ["a", "b", "c"])).toEqual([]);
+    expect(labelsOf(table, "late", ["a", "b", "c"])).toEqual([]);
+    expect(labelsOf(table, "repaid")).toEqual([]);
   });
 });

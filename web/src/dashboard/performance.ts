@@ -2,28 +2,10 @@
 
 import type { Metric } from "../messages";
 import { byId, h, s } from "../ui/dom";
-import { counted, number } from "../ui/format";
+import { counted } from "../ui/format";
+import { short, text, titleOf, withInterval } from "../ui/metric";
 import type { Performance, PerformanceWindow } from "./api";
 import { type Point, runs, span } from "./lines";
-
-const LABELS: Record<string, string> = {
-  accuracy: "Accuracy",
-  precision: "Precision",
-  recall: "Recall",
-  f1: "F1",
-  specificity: "Specificity",
-  roc_auc: "ROC AUC",
-  precision_macro: "Precision, macro",
-  recall_macro: "Recall, macro",
-  f1_macro: "F1, macro",
-  roc_auc_macro: "ROC AUC, macro",
-  log_loss: "Log-loss",
-  brier: "Brier score",
-  mae: "Mean absolute error",
-  rmse: "RMSE",
-  r2: "R²",
-  mean_error: "Mean error",
-};
 
 const WIDTH = 600;
 const HEIGHT = 150;
@@ -77,7 +59,7 @@ export function drawPerformance(
   const name = names.find((one) => one === chosen) ?? names[0];
   const choice = byId<HTMLSelectElement>("performance-metric");
   choice.replaceChildren(
-    ...names.map((one) => h("option", { value: one, selected: one === name }, LABELS[one] ?? one)),
+    ...names.map((one) => h("option", { value: one, selected: one === name }, titleOf(one))),
   );
   choice.onchange = () => select(choice.value);
   if (name === undefined) {
@@ -93,23 +75,11 @@ function lead(performance: Performance, name: string): string {
   const shown = performance.windows.filter(({ hidden }) => !hidden);
   const labels = shown.reduce((sum, window) => sum + (window.labels ?? 0), 0);
   const seen = shown.reduce((sum, window) => sum + (window.predictions ?? 0), 0);
-  const told = [`${LABELS[name] ?? name} of ${performance.target}: ${text(performance.reference[name])} in the reference`];
+  const told = [`${titleOf(name)} of ${performance.target}: ${text(performance.reference[name])} in the reference`];
   told.push(labels === 0 ? "no labels yet" : `${counted(labels, "label")} came`);
   if (seen > 0) told.push(`estimated from ${counted(seen, "prediction")}`);
   return `${told.join("; ")}.`;
 }
-
-function text(metric: Metric | null | undefined): string {
-  return metric?.value == null ? "–" : number(Number(metric.value.toPrecision(4)));
-}
-
-function withInterval(metric: Metric | null): string {
-  const [low, high] = metric?.ci ?? [null, null];
-  if (metric?.value == null) return "–";
-  return low === null || high === null ? text(metric) : `${text(metric)} (${short(low)} – ${short(high)})`;
-}
-
-const short = (value: number): string => number(Number(value.toPrecision(3)));
 
 function frameOf(lines: readonly Estimate[], level: number, windowMs: number): Frame {
   const values = lines.flatMap(({ y, low, high }) => (y === null ? [] : [y, low ?? y, high ?? y])).concat(level);
@@ -138,7 +108,7 @@ function plot(performance: Performance, name: string, windowMs: number): HTMLEle
     viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
     preserveAspectRatio: "none",
     role: "img",
-    "aria-label": `${LABELS[name] ?? name} per window, realised and estimated, ${performance.windows.length} windows`,
+    "aria-label": `${titleOf(name)} per window, realised and estimated, ${performance.windows.length} windows`,
   });
   const half = (windowMs / 2 / (frame.to - frame.from)) * WIDTH;
   for (const window of performance.windows) {

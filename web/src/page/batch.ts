@@ -1,7 +1,7 @@
 /** Many rows at once: a CSV that is dropped, chosen or pasted, its predictions as a table and as a file. */
 
 import { columnsOf } from "../site/manifest";
-import type { Model, Predictions } from "../strandline";
+import type { Label, Model, Predictions } from "../strandline";
 import { busy, byId, h, onClick } from "../ui/dom";
 import { counted, milliseconds } from "../ui/format";
 import { type Table, example, parseCsv, withPredictions } from "./csv";
@@ -32,7 +32,13 @@ export function setUpBatch(model: Model, onPredicted: () => void): void {
       const predictions = await model.predictCsv(text);
       const perRow = milliseconds(predictions.ms / Math.max(1, predictions.rows.length));
       note.textContent = `${counted(predictions.rows.length, "row")} in ${milliseconds(predictions.ms)}, ${perRow} each.`;
-      show(place, parseCsv(text), predictions, `${model.manifest.name}-predictions.csv`);
+      const table = parseCsv(text);
+      show(place, table, predictions, `${model.manifest.name}-predictions.csv`);
+      onPredicted();
+      const labels = labelsOf(table, (await model.quality())?.target, predictions.ids);
+      if (labels.length === 0) return;
+      const { counted: came } = await model.labels(labels);
+      note.textContent += ` ${counted(came, "label")} counted.`;
       onPredicted();
     } catch (error) {
       note.classList.add("bad");
@@ -61,6 +67,15 @@ export function setUpBatch(model: Model, onPredicted: () => void): void {
     const dropped = event.dataTransfer?.files[0];
     if (dropped !== undefined) void predictFile(dropped);
     else area.value = event.dataTransfer?.getData("text") ?? "";
+  });
+}
+
+/** What a file says became of its rows: the cells of the column `target` that are not empty. */
+export function labelsOf(table: Table, target: string | undefined, ids: readonly string[] = []): Label[] {
+  const column = target === undefined ? -1 : table.header.indexOf(target);
+  return ids.flatMap((id, i) => {
+    const value = table.rows[i]?.[column]?.trim() ?? "";
+    return value === "" ? [] : [{ id, value }];
   });
 }
 

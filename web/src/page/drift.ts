@@ -8,29 +8,8 @@ import { VECTORS, VERDICTS, value } from "../ui/verdict";
 
 const ROLES = ["output", "feature", "system"] as const;
 
-export class DriftView {
-  readonly #model: Model;
-  #wanted = false;
-  #running = false;
-
-  constructor(model: Model) {
-    this.#model = model;
-  }
-
-  /** Draws again; calls that come while one is under way are one more. */
-  async refresh(): Promise<void> {
-    this.#wanted = true;
-    if (this.#running) return;
-    this.#running = true;
-    try {
-      while (this.#wanted) {
-        this.#wanted = false;
-        draw(await this.#model.drift());
-      }
-    } finally {
-      this.#running = false;
-    }
-  }
+export async function drawDrift(model: Model): Promise<void> {
+  draw(await model.drift());
 }
 
 function draw(drift: Drift): void {

@@ -2,13 +2,14 @@ import "../ui/theme.css";
 import "./page.css";
 import { columnsOf } from "../site/manifest";
 import type { Model, Row } from "../strandline";
-import { byId, busy, onClick } from "../ui/dom";
+import { byId, busy, coalesced, onClick } from "../ui/dom";
 import { setUpBatch } from "./batch";
-import { DriftView } from "./drift";
+import { drawDrift } from "./drift";
 import { FeatureForm } from "./form";
 import { Loading } from "./loading";
 import { goOffline, listen } from "./offline";
 import { setUpPrivacy } from "./privacy";
+import { drawQuality } from "./quality";
 import { showResult } from "./result";
 import { showNetwork, showOutbox } from "./status";
 
@@ -44,7 +45,9 @@ async function show(model: Model): Promise<void> {
   document.title = `${manifest.name} ${manifest.version}`;
   byId("name").textContent = manifest.name;
   byId("version").textContent = `version ${manifest.version}`;
-  const drift = new DriftView(model);
+  const refresh = coalesced(async () => {
+    await Promise.all([drawDrift(model), drawQuality(model)]);
+  });
   const form = new FeatureForm(columnsOf(manifest), byId("fields"));
   const button = byId<HTMLButtonElement>("predict");
   const result = byId("result");
@@ -56,17 +59,17 @@ async function show(model: Model): Promise<void> {
         const { rows, ms } = await model.predictTimed([form.row()]);
         formNote.textContent = "";
         if (rows[0] !== undefined) showResult(result, manifest.outputs, rows[0], ms);
-        void drift.refresh();
+        void refresh();
       } catch (error) {
         formNote.textContent = error instanceof Error ? error.message : String(error);
       }
     });
   });
-  setUpBatch(model, () => void drift.refresh());
+  setUpBatch(model, () => void refresh());
   setUpPrivacy(model);
-  setUpSample(form);
+  setUpSample(form, model);
   showOutbox(manifest, await model.outbox());
-  await drift.refresh();
+  await refresh();
 }
 
 /** A row as JavaScript; of vectors only the length, which anyone would fill from elsewhere. */
@@ -75,7 +78,7 @@ function rowAsCode(row: Row): string {
   return JSON.stringify(row, short, 2).replaceAll(/"<(\d+)>"/g, "new Float32Array($1)");
 }
 
-function setUpSample(form: FeatureForm): void {
+function setUpSample(form: FeatureForm, model: Model): void {
   const code = byId("sample");
   code.textContent = [
     `import { load } from ${JSON.stringify(new URL("strandline.js", site).href)};`,
@@ -85,6 +88,10 @@ function setUpSample(form: FeatureForm): void {
     "const drift = await model.drift(); // since loading, beside the reference",
     "await model.flush(); // close the window and send it",
   ].join("\n");
+  void model.quality().then((quality) => {
+    if (quality === null) return;
+    code.textContent += `\nawait model.label(rows[0].id, …); // what ${quality.target} turned out to be, in whatever visit`;
+  });
   onClick(byId<HTMLButtonElement>("copy"), async () => {
     await navigator.clipboard.writeText(code.textContent ?? "");
     byId("copy").textContent = "Copied";

@@ -51,3 +51,22 @@ export async function busy(button: HTMLButtonElement, work: () => Promise<void>)
     button.removeAttribute("aria-busy");
   }
 }
+
+/** `work` that is asked for more often than it can be done: calls that come while it is under way are one more. */
+export function coalesced(work: () => Promise<void>): () => Promise<void> {
+  let wanted = false;
+  let running = false;
+  return async () => {
+    wanted = true;
+    if (running) return;
+    running = true;
+    try {
+      while (wanted) {
+        wanted = false;
+        await work();
+      }
+    } finally {
+      running = false;
+    }
+  };
+}
