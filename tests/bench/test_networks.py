@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 
 import numpy as np
+import onnxruntime
 import pytest
 
+from strandline import Session
 from strandline.bench import networks
 from strandline.bench.errors import BenchError
 from strandline.onnx import read
@@ -21,10 +23,25 @@ def test_a_network_comes_with_inputs_that_fit_it() -> None:
 
 
 def test_a_sentence_ends_in_padding() -> None:
-    feeds = networks.REAL["MiniLM-L6 int8, 128 tokens"][2]()
+    feeds = networks.REAL["MiniLM-L6, 128 tokens, int8 weights"][2]()
     assert {value.shape for value in feeds.values()} == {(1, 128)}
     np.testing.assert_array_equal(feeds["input_ids"] == 0, feeds["attention_mask"] == 0)
     assert feeds["input_ids"].max() < networks.VOCABULARY
+
+
+def test_the_quantized_resnet_convolves_bytes_and_gives_what_onnxruntime_gives() -> None:
+    model, feeds, _ = networks.networks()["ResNet-50, int8 QDQ"]()
+    graph = read(model)
+    made_by = {name: node.op for node in graph.nodes for name in node.outputs}
+    convolutions = [node for node in graph.nodes if node.op == "Conv"]
+    assert {made_by[n] for node in convolutions for n in node.inputs} == {"DequantizeLinear"}
+    assert len(convolutions) == 53 and len(model) < 27_000_000
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    theirs = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    (expected,) = theirs.run(None, feeds)
+    (found,) = Session(model).run(feeds).values()
+    np.testing.assert_allclose(found, expected, rtol=0.02)
 
 
 def test_without_a_checkout_or_the_package_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from strandline import Session
 from strandline.bench.networks import networks
 from tests.models.oracle import expected
 
-ENCODERS = ["MiniLM-L3, 128 tokens", "MiniLM-L6 int8, 128 tokens"]
+ENCODERS = ["MiniLM-L3, 128 tokens", "MiniLM-L6, 128 tokens, int8 weights"]
 SENTENCES = {
     "the quick brown fox jumps over the lazy dog": [
         101, 1996, 4248, 2829, 4419, 14523, 2058, 1996, 13971, 3899, 102,
@@ -49,6 +49,20 @@ def test_sentences(name: str) -> None:
             assert got[output].dtype == value.dtype
             np.testing.assert_allclose(got[output], value, rtol=1e-4, atol=2e-5)
     assert not session.needs_numpy(), "the browser runs it without NumPy"
+
+
+def test_dynamically_quantized() -> None:
+    """A float's last bit may decide how it is rounded to 8 bits: a step of a few activations."""
+    model, *_ = networks()["MiniLM-L3, 128 tokens, int8 dynamic"]()
+    session = Session(model)
+    pieces = list(SENTENCES.values())
+    for some, width in (([pieces[0]], 11), (pieces, 16)):
+        feeds = tokens(model, some, width)
+        got, want = session.run(feeds), expected(model, feeds)
+        for output, value in want.items():
+            difference = np.abs(got[output] - value)
+            assert difference.mean() < 0.01 and difference.max() < 0.1, output
+    assert not session.needs_numpy()
 
 
 def test_magika_on_the_bytes_of_files() -> None:

@@ -16,20 +16,26 @@ from strandline.bench.errors import BenchError
 
 Feeds = Mapping[str, "np.ndarray[Any, Any]"]
 
+Network = Callable[[], tuple[bytes, Feeds, Feeds | None]]
+"""Gives the model, inputs, and inputs of another shape where the model takes any."""
+
 FIXTURES = Path(__file__).parents[3] / "build" / "fixtures.py"
 SEED = 0
 VOCABULARY = 30522
 """Word pieces of the MiniLM models."""
 
 
-def networks() -> Mapping[str, Callable[[], tuple[bytes, Feeds, Feeds | None]]]:
+def networks() -> Mapping[str, Network]:
     """The benchmark's networks by name; calling one gives the model, inputs of a usual shape, and
     inputs of another shape where the model takes any.
 
     The call raises BenchError where the model can't be had.
     """
-    light = {name: partial(_light, file) for name, file in LIGHT.items()}
-    return light | {name: partial(_real, *about) for name, about in REAL.items()}
+    made: dict[str, Network] = {name: partial(_light, file) for name, file in LIGHT.items()}
+    made |= {name: partial(_real, *about) for name, about in REAL.items()}
+    return made | {
+        name: partial(_quantized, made[base], mode) for name, (base, mode) in QUANTIZED.items()
+    }
 
 
 def _light(file: str) -> tuple[bytes, Feeds, None]:
@@ -40,6 +46,15 @@ def _light(file: str) -> tuple[bytes, Feeds, None]:
     shape = [size if isinstance(size, int) else 1 for size in image.shape or ()]
     pixels = np.random.default_rng(SEED).standard_normal(shape, np.float32)
     return model, {image.name: pixels}, None
+
+
+def _quantized(make: Network, mode: str) -> tuple[bytes, Feeds, Feeds | None]:
+    """Another network as `strandline optimize` quantizes it; ranges are those of the case's inputs."""
+    from strandline.bundle.optimize import optimize
+
+    model, feeds, other = make()
+    calibration = [feeds] if mode == "int8-static" else []
+    return optimize(model, mode, calibration, "minmax").data, feeds, other
 
 
 def _real(
@@ -111,7 +126,7 @@ REAL: Mapping[str, tuple[Any, ...]] = {
     ),
     "magika, 2048 bytes": ("magika", "*.onnx", _bytes_of(1), _bytes_of(2)),
     "MiniLM-L3, 128 tokens": ("minilm", "*.onnx", _sentence(128), _sentence(96)),
-    "MiniLM-L6 int8, 128 tokens": (
+    "MiniLM-L6, 128 tokens, int8 weights": (
         "minilm-int8",
         "*.onnx",
         _sentence(128, "token_type_ids"),
@@ -119,6 +134,11 @@ REAL: Mapping[str, tuple[Any, ...]] = {
     ),
 }
 """Fixture, pattern of the file's name, inputs, inputs of another shape."""
+QUANTIZED: Mapping[str, tuple[str, str]] = {
+    "ResNet-50, int8 QDQ": ("ResNet-50", "int8-static"),
+    "MiniLM-L3, 128 tokens, int8 dynamic": ("MiniLM-L3, 128 tokens", "int8"),
+}
+"""What is quantized how; the weights of MiniLM-L6 are int8, but cast to float32 before anything is computed."""
 
 
 def light_network(file: str) -> bytes:
@@ -132,6 +152,7 @@ def light_network(file: str) -> bytes:
 
     proto = onnx.load(Path(onnx.__file__).parent / "backend/test/data/light" / f"light_{file}.onnx")
     graph = proto.graph
+    proto.ir_version = max(proto.ir_version, 4)  # from which weights need not be inputs, too
     rng = np.random.default_rng(0)
     sizes = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
     made_by = {name: node for node in graph.node for name in node.output}
