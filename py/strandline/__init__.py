@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from strandline.bundle.errors import InputError, PackError
     from strandline.bundle.pack import pack
     from strandline.bundle.pipeline import Pipeline
+    from strandline.compiler.tuning import Tuning
     from strandline.drift.compare import compare
     from strandline.drift.monitor import Monitor
     from strandline.drift.profile import Profile
@@ -33,6 +34,7 @@ _HOMES = {
     "Profile": "drift.profile",
     "Reference": "drift.reference",
     "Session": "runtime.session",
+    "Tuning": "compiler.tuning",
     "UnsupportedOperator": "ops.registry",
     "compare": "drift.compare",
     "pack": "bundle.pack",
@@ -48,6 +50,7 @@ __all__ = [
     "Profile",
     "Reference",
     "Session",
+    "Tuning",
     "UnsupportedOperator",
     "__version__",
     "compare",

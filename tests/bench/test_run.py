@@ -24,6 +24,21 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
+def test_choices_by_measuring_are_compared_with_the_policy(model: Path, tmp_path: Path) -> None:
+    page = tmp_path / "out.md"
+    done = bench(model, "--autotune", "--batch", "1,64", "--rounds", "2", "--markdown", page)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("|")[1:-1] for line in done.stdout.splitlines()]
+    assert [row[0].strip() for row in rows[2:]] == [
+        "mlp, batch 1",
+        "mlp, batch 64",
+        "geometric mean",
+    ]
+    one, many = (int(row[4]) for row in rows[2:4])
+    assert one == 0 and many > 0  # a row takes one way only
+    assert done.stdout in page.read_text()
+
+
 def test_native_runners_agree_and_are_compared(model: Path, tmp_path: Path) -> None:
     out, picture, page = tmp_path / "out.json", tmp_path / "out.svg", tmp_path / "out.md"
     done = bench(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from strandline.compiler.tuning import Tuning
 from strandline.runtime import Session
 
 Feeds = Mapping[str, "np.ndarray[Any, Any]"]
@@ -19,9 +20,9 @@ class Native:
 
     name = "native"
 
-    def __init__(self, model: bytes, feeds: Feeds) -> None:
+    def __init__(self, model: bytes, feeds: Feeds, *, autotune: Tuning | bool = False) -> None:
         started = perf_counter()
-        self._session = Session(model)
+        self._session = Session(model, autotune=autotune)
         self.created = perf_counter() - started
         self._feeds = feeds
 

@@ -72,6 +72,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --drift: another library, and an interpreter that has it (default: scipy, here)",
     )
     parser.add_argument(
+        "--autotune",
+        action="store_true",
+        help="time natively what measuring kernels gains over choosing them by policy",
+    )
+    parser.add_argument(
         "--rounds", type=int, default=9, help="interleaved rounds (default: %(default)s)"
     )
     parser.add_argument("--native-only", action="store_true", help="leave the browser out")
@@ -114,6 +119,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the benchmark that the parsed options describe."""
     if args.drift:
         return _drift(args)
+    if args.autotune:
+        return _autotune(args)
     try:
         result = _measure(args)
     except (BenchError, FileNotFoundError) as error:
@@ -149,6 +156,17 @@ def _drift(args: argparse.Namespace) -> int:
     text = drift.markdown(result)
     if args.markdown:
         args.markdown.write_text(f"# Drift benchmarks\n\n{text}")
+    print(text, end="")
+    return 0
+
+
+def _autotune(args: argparse.Namespace) -> int:
+    from strandline.bench import tuned
+
+    cases = _cases(args, [int(b) for b in args.batch.split(",")])
+    text = tuned.markdown(tuned.measure(cases, args.rounds))
+    if args.markdown:
+        args.markdown.write_text(f"# Choices by measuring\n\n{text}")
     print(text, end="")
     return 0
 

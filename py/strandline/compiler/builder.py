@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from strandline import core
 from strandline.compiler.arena import ALIGNMENT, Lifetime, assign
@@ -16,6 +16,9 @@ from strandline.compiler.store import Store, constant_of
 from strandline.onnx.graph import Constant, Node
 from strandline.onnx.types import DType, TensorType
 from strandline.ops.registry import Op, UnsupportedOperator
+
+if TYPE_CHECKING:
+    from strandline.compiler.tuning import Tuning
 
 ELEMENTWISE = frozenset(
     {
@@ -48,6 +51,8 @@ class Builder:
         """Names of values that hold for this plan's input shapes only."""
         self.movable: Callable[[str], bool] | None = None
         """Which roots may be written into a larger value; None: nothing shares memory."""
+        self.tuning: Tuning | None = None
+        """What chooses between ways; None: the first."""
         self._roots: dict[str, str] = {}
         self._views: dict[str, tuple[str, int]] = {}
         self._code: list[Instr] = []
@@ -85,6 +90,14 @@ class Builder:
         self, op: str, inputs: Sequence[str], outputs: Sequence[str], *params: int | float
     ) -> None:
         self._code.append(Instr(op, tuple(inputs), tuple(outputs), params))
+
+    def choose(self, key: str, ways: Mapping[str, Callable[[], None]]) -> None:
+        name = next(iter(ways))
+        if self.tuning is not None and len(ways) > 1:
+            key = f"{core.isa()} {key}"
+            with self.store.trial():
+                name = self.tuning.choose(key, tuple(ways), lambda name: self._trial(ways[name]))
+        ways[name]()
 
     def alias(self, output: str, source: str) -> None:
         if self.types[output].nbytes != self.types[source].nbytes:
@@ -208,6 +221,19 @@ class Builder:
         for number, base in enumerate(bases):
             table[4 * number + 2] += starts.get(base, 0)
         return Recipe(table.tobytes(), words.tobytes(), tuple(constants), arena_bytes)
+
+    def _trial(self, way: Callable[[], None]) -> Callable[[], None]:
+        """What runs the kernel calls that `way` emits, on zeros; they are not kept."""
+        start = len(self._code)
+        way()
+        code = self._code[start:]
+        del self._code[start:]
+        made = {self.base(name)[0] for instr in code for name in instr.outputs}
+        taken = dict.fromkeys(self.base(name)[0] for instr in code for name in instr.inputs if name)
+        inputs = [name for name in taken if name not in made and name not in self.values]
+        program = self.assemble(code, inputs, ()).program()
+        zeros = [core.Tensor("B", [self.types[name].nbytes]) for name in inputs]
+        return lambda: program.run(zeros, ())
 
     def _taken_over(self, code: Sequence[Instr], span: dict[str, list[int]]) -> dict[str, str]:
         """Outputs of elementwise kernels that take over the memory of an operand used there last.

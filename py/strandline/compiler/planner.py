@@ -71,6 +71,7 @@ class _Planner:
         self.builder = Builder(store)
         self.builder.folded.update(folded)
         self.builder.movable = self._movable
+        self.builder.tuning = store.tuning
         for name, constant in graph.constants.items():
             self.builder.know(name, constant)
         self.shown: set[str] = set()

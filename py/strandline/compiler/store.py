@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from strandline import core
 from strandline.onnx.graph import Constant
 from strandline.onnx.types import DType, TensorType
 from strandline.onnx.types import string as string_type
+
+if TYPE_CHECKING:
+    from strandline.compiler.tuning import Tuning
 
 
 class Vocabulary:
@@ -65,7 +69,9 @@ class LocalStrings:
 class Store:
     """Per session, never per plan. Entries are made once, on first use."""
 
-    def __init__(self, vocabulary: Vocabulary | None = None) -> None:
+    def __init__(self, vocabulary: Vocabulary | None = None, tuning: Tuning | None = None) -> None:
+        self.tuning = tuning
+        """What chooses kernels by measuring; None: the policies alone."""
         self.vocabulary = vocabulary or Vocabulary()
         self.folded_by_numpy: list[str] = []
         """Nodes on constants that took NumPy to compute: without it they become host steps."""
@@ -83,6 +89,15 @@ class Store:
             if core.isa() in key:
                 self.packings.add(str(key[0]))
         return self._derived[key]
+
+    @contextmanager
+    def trial(self) -> Iterator[None]:
+        """What is derived within is forgotten afterwards."""
+        held = dict(self._derived), dict(self._buffers), set(self.packings)
+        try:
+            yield
+        finally:
+            self._derived, self._buffers, self.packings = held
 
     def buffer(self, constant: Constant) -> Any:
         """The constant's bytes for the core (string codes for strings), aligned at most once per

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from strandline.compiler.evaluate import run_reference
 from strandline.compiler.passes import optimise
@@ -18,6 +18,9 @@ from strandline.onnx.types import TensorType
 from strandline.ops.registry import CallGraph, find
 from strandline.runtime.onecall import OneCall
 from strandline.runtime.values import empty, from_array, raw, to_array, zip_labels, zip_map
+
+if TYPE_CHECKING:
+    from strandline.compiler.tuning import Tuning
 
 Typed = tuple[Any, TensorType | None]
 """A value between steps and its type (None: no tensor)."""
@@ -65,11 +68,16 @@ class Engine:
     """A graph, its plans, and what they share."""
 
     def __init__(
-        self, graph: Graph, vocabulary: Vocabulary | None = None, *, inner: bool = False
+        self,
+        graph: Graph,
+        vocabulary: Vocabulary | None = None,
+        *,
+        inner: bool = False,
+        tuning: Tuning | None = None,
     ) -> None:
         for node in graph.nodes:
             find(node, graph.opsets)  # so that an unknown operator shows at once
-        self.store = Store(vocabulary)
+        self.store = Store(vocabulary, tuning)
         self.graph = optimise(graph, self.store)
         self.plans = PlanCache()
         self._inner = inner
@@ -214,7 +222,8 @@ class _Body:
             constants={**graph.constants, **known},
             opsets=parent.graph.opsets,
         )
-        self._engine = Engine(whole, parent.store.vocabulary, inner=True)
+        store = parent.store
+        self._engine = Engine(whole, store.vocabulary, inner=True, tuning=store.tuning)
         self._calls: dict[Types, OneCall | None] = {}
 
     def bind(

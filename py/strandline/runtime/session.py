@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from strandline.compiler.store import LocalStrings
 from strandline.onnx import read
@@ -20,6 +20,9 @@ from strandline.runtime.prepared import NotPreparedError, Prepared
 from strandline.runtime.reference import Interpreter
 from strandline.runtime.values import to_result
 
+if TYPE_CHECKING:
+    from strandline.compiler.tuning import Tuning
+
 Backend = Literal["core", "reference"]
 
 
@@ -30,11 +33,20 @@ class Session:
     of input shapes and runs it in the C core; "reference" computes node by node in NumPy, slowly
     and plainly.
 
+    `autotune`: where several kernels can serve a shape, measure them once when it is planned, and
+    remember the fastest in the user's cache (True), in the file at a path, or in a `Tuning`.
+
     Raises ModelError when the model is damaged, UnsupportedOperator when it uses what this version
     does not know.
     """
 
-    def __init__(self, model: bytes | str | Path, *, backend: Backend = "core") -> None:
+    def __init__(
+        self,
+        model: bytes | str | Path,
+        *,
+        backend: Backend = "core",
+        autotune: Tuning | str | Path | bool = False,
+    ) -> None:
         if backend not in get_args(Backend):
             raise ValueError(f"no backend '{backend}': use 'core' or 'reference'")
         if isinstance(model, str | Path):
@@ -54,7 +66,7 @@ class Session:
         if backend == "reference":
             self._interpreter = Interpreter(self.graph)
         else:
-            self._engine = Engine(self.graph)
+            self._engine = Engine(self.graph, tuning=_tuning(autotune))
             self._plan_ahead(self._engine)
 
     @property
@@ -243,6 +255,16 @@ class Session:
         if types is not None:
             return tuple(types)
         return tuple(feeding.smallest_type(info) for info in self.inputs)
+
+
+def _tuning(autotune: Tuning | str | Path | bool) -> Tuning | None:
+    if autotune is False:
+        return None
+    from strandline.compiler.tuning import Tuning, default_path
+
+    if isinstance(autotune, Tuning):
+        return autotune
+    return Tuning(path=default_path() if autotune is True else autotune)
 
 
 def _fixed(shape: Sequence[int | str | None]) -> bool:

@@ -166,7 +166,7 @@ def test_residual(kernel: int, groups: int, op: str, activation: str, shape: str
             rtol=1e-4, atol=1e-4, **attrs,
         )  # fmt: skip
     plane = (33, 31, kernel, kernel, 1, 1, 1, 1, *pads[:2], 33, 31)
-    assert ConvShape(plane, 24, 48, groups, core.panel_width()).kernel(constant=True) == op
+    assert ConvShape(plane, 24, 48, groups, core.panel_width()).kernels(constant=True)[0] == op
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 3, 6, 5), (4, 1, 1, 1), (2, 1, 4, 3, 6, 5)])

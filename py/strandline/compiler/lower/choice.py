@@ -18,12 +18,21 @@ _BLOCK_FLOATS = 1 << 18
 """Winograd's transformed inputs at a time, so that they stay in the second cache."""
 _GATHERED_WORDS = 1 << 17
 """Windows of 8-bit integers, two in a word, that are gathered at a time: the second cache holds them."""
-_STREAM = 10
-"""What fetching a vector of weights from outside the second cache costs, in products of vectors."""
+_STREAM = 0.625
+"""What fetching a weight from outside the second cache costs, in products of vectors: it goes by bytes."""
 _TRANSFORM = 300, 220
 """What transforming a tile costs in products of vectors: per channel on the way in, per filter on the way out."""
 _START = 8
 """What beginning and ending a sum costs, in products."""
+
+
+def packs_rows(rows: int, columns: int, inner: int, panel: int) -> tuple[bool, ...]:
+    """Whether gemm_f32 packs blocks of A: it pays when each of their elements is read for several panels.
+    The first is the policy's choice."""
+    if rows <= ROWS or columns <= panel:
+        return (False,)
+    pays = rows >= 24 and columns >= 4 * panel and inner > 4
+    return pays, not pays
 
 
 def plane_floats(plane: Sequence[int]) -> int:
@@ -46,23 +55,30 @@ def gathered_pixels(k: int, plane: Sequence[int], panel: int) -> tuple[int, int]
 
 @dataclass(frozen=True)
 class ConvShape:
-    """A convolution of one image: `plane` as plane.h has it, `panel` the columns of a tile (two vectors)."""
+    """A convolution of one image: `plane` as plane.h has it, `panel` the columns of a tile (two vectors).
+
+    `block`: rows of tiles that winograd_f32 takes at a time, 0 for as many as the policy says.
+    """
 
     plane: tuple[int, ...]
     channels: int
     filters: int
     groups: int
     panel: int
+    block: int = 0
 
-    def kernel(self, *, constant: bool) -> str:
-        """The kernel that takes least time; `constant`: the weights are, so that transforming them costs nothing."""
+    def kernels(self, *, constant: bool) -> tuple[str, ...]:
+        """The kernels that can serve, first the one that takes least time by what is known of it; `constant`:
+        the weights are, so that transforming them costs nothing."""
         kernel_width = self.plane[3]
         if self.groups == self.channels > 1 and kernel_width <= WIDEST_DEPTHWISE:
-            return "depthwise2d_f32"
+            return "depthwise2d_f32", "conv2d_f32"
         plain = self.groups == 1 and self.plane[2:8] == (3, 3, 1, 1, 1, 1)
-        if plain and constant and self.pixels and 1.15 * self._winograd_cost < self._direct_cost:
-            return "winograd_f32"
-        return "conv2d_f32"
+        if not (plain and constant and self.pixels):
+            return ("conv2d_f32",)
+        if 1.15 * self._winograd_cost < self._direct_cost:
+            return "winograd_f32", "conv2d_f32"
+        return "conv2d_f32", "winograd_f32"
 
     @property
     def pixels(self) -> int:
@@ -80,9 +96,17 @@ class ConvShape:
     @cached_property
     def block_rows(self) -> int:
         """Rows of tiles that winograd_f32 takes at a time: as many as fit, with full panels if possible."""
+        if self.block:
+            return self.block
         most = _BLOCK_FLOATS // (_POINTS * max(self.channels, 1) * max(self.across, 1))
         fits = range(1, max(1, min(most, self.down)) + 1)
         return min(fits, key=lambda rows: (self._columns(self.down, rows), -rows))
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """What `block` may be, the policy's first: as it is, half of it, twice as many."""
+        rows = self.block_rows
+        return tuple(dict.fromkeys((rows, -(-rows // 2), min(2 * rows, max(self.down, 1)))))
 
     @property
     def winograd_floats(self) -> int:
@@ -102,17 +126,22 @@ class ConvShape:
         return -(-columns // half) * half
 
     @property
+    def _stream(self) -> float:
+        """What a weight costs to fetch, in products of two floats: the more, the more are made at once."""
+        return _STREAM * self.panel / 2
+
+    @property
     def _direct_cost(self) -> float:
         """In products of two floats."""
         weights = 9 * self.filters * self.channels
-        return weights * (self._padded(self.pixels) + _STREAM)
+        return weights * (self._padded(self.pixels) + self._stream)
 
     @property
     def _winograd_cost(self) -> float:
         tiles = self._columns(self.down, self.block_rows)
         vectors = self.down * self._padded(self.across)
         weights = _POINTS * self.filters
-        products = weights * (tiles * (self.channels + _START) + _STREAM * self.channels)
+        products = weights * (tiles * (self.channels + _START) + self._stream * self.channels)
         # Sorting an image's columns by their place within a tile goes one by one.
         into = _TRANSFORM[0] + 16 * self.panel // 2
         return products + vectors * (into * self.channels + _TRANSFORM[1] * self.filters)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from strandline import core
 from strandline.compiler.lower.binary import pair
+from strandline.compiler.lower.choice import packs_rows
 from strandline.compiler.lower.copy import copy
 from strandline.compiler.lower.half import narrow_output, wide_output, widened
 from strandline.compiler.lower.layout import MAX_RANK, broadcast, merge
@@ -114,26 +116,32 @@ def gemm(
 ) -> None:
     """Emit gemm_f32; `batch` is (dims, strides of A in elements, strides of B in matrices)."""
     m, n, k = size
-    panel = core.panel_width()
-    # Packing A pays when each of its elements is read for several panels.
-    scratch = low.temp(float32, (PACKED_ROWS,)) if m >= 24 and n >= 4 * panel and k > 4 else ""
     dims, sa, sb = batch
-    low.emit(
-        "gemm_f32",
-        (a, packed, bias.name if bias else "", ""),
-        (target, scratch),
-        m,
-        n,
-        k,
-        k if a_row is None else a_row,
-        bias.row if bias else 0,
-        bias.column if bias else 0,
-        *activation.params,
-        len(dims),
-        *dims,
-        *sa,
-        *sb,
-    )
+    a_row = k if a_row is None else a_row
+
+    def emit(packs: bool) -> None:
+        low.emit(
+            "gemm_f32",
+            (a, packed, bias.name if bias else "", ""),
+            (target, low.temp(float32, (PACKED_ROWS,)) if packs else ""),
+            m,
+            n,
+            k,
+            a_row,
+            bias.row if bias else 0,
+            bias.column if bias else 0,
+            *activation.params,
+            len(dims),
+            *dims,
+            *sa,
+            *sb,
+        )
+
+    ways = {
+        f"gemm_f32{', rows packed' if packs else ''}": partial(emit, packs)
+        for packs in packs_rows(m, n, k, core.panel_width())
+    }
+    low.choose(f"gemm {m}x{k}x{n} from {a_row} times {math.prod(dims)}", ways)
 
 
 def _scaled(low: Lowering, name: str, factor: float) -> str:

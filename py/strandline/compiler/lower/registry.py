@@ -55,6 +55,10 @@ class Lowering(Protocol):
     ) -> None:
         """Append one kernel call."""
 
+    def choose(self, key: str, ways: Mapping[str, Callable[[], None]]) -> None:
+        """Emit by one of `ways` to the same values: the first, which is the policy's, unless the session
+        measures which is fastest and remembers it under `key` (operator and shape)."""
+
     def alias(self, output: str, source: str) -> None:
         """Say that `output` is `source`'s bytes under another shape: nothing to run."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from strandline import core
@@ -86,20 +88,31 @@ def convolution(
     batch, channels, *spatial = low.type(x).shape
     filters = low.type(w).shape[0]
     shape = ConvShape(plane_of(spatial, window), channels, filters, groups, core.panel_width())
-    op, weights = shape.kernel(constant=low.value(w) is not None), w
-    extra: tuple[int, ...] = ()
-    if op == "winograd_f32":
-        extra = (shape.block_rows,)
-        scratch = low.temp(float32, (shape.winograd_floats,))
-        size = 36 * (filters + ROWS) * channels
-        weights = _packed(low, "pack_winograd_f32", w, size, (filters, channels))
-    elif op == "conv2d_f32":
-        scratch = low.temp(float32, (PACKED_ROWS,))
-        weights = pack_weights(low, w, groups)
-    else:
-        scratch = low.temp(float32, (plane_floats(shape.plane),))
-    params = (batch, channels, filters, groups, *shape.plane, *then.params, *extra)
-    low.emit(op, (x, weights, bias, residual), (target, scratch), *params)
+    params = (batch, channels, filters, groups, *shape.plane, *then.params)
+
+    def emit(op: str, block: int = 0) -> None:
+        weights, extra = w, tuple[int, ...]()
+        if block:
+            extra = (block,)
+            floats = replace(shape, block=block).winograd_floats
+            size = 36 * (filters + ROWS) * channels
+            weights = _packed(low, "pack_winograd_f32", w, size, (filters, channels))
+        elif op == "conv2d_f32":
+            floats, weights = PACKED_ROWS, pack_weights(low, w, groups)
+        else:
+            floats = plane_floats(shape.plane)
+        scratch = low.temp(float32, (floats,))
+        low.emit(op, (x, weights, bias, residual), (target, scratch), *params, *extra)
+
+    ways: dict[str, Callable[[], None]] = {}
+    for op in shape.kernels(constant=low.value(w) is not None):
+        if op == "winograd_f32":
+            ways |= {f"{op} by {block}": partial(emit, op, block) for block in shape.blocks}
+        else:
+            ways[op] = partial(emit, op)
+    plane = "x".join(map(str, shape.plane))
+    key = f"conv {batch}x{channels} by {filters} in {groups} over {plane}"
+    low.choose(key, ways)
 
 
 def add_residual(low: Lowering, product: str, residual: str, target: str, then: Activation) -> None:
