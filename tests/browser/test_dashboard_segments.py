@@ -9,6 +9,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,18 +57,27 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningColle
         for k in range(WINDOWS):
             profile = Profile.from_rows(rows(k + 1, 4.0 * k), frozen)
             profile.count("conversion", 30 + 20 * k)
-            ended = samples.iso(time.time() - 60 * (WINDOWS - k))
-            about = {"started": ended, "ended": ended, "reference": frozen.sha256}
-            reports.append(samples.report(profile=profile.to_wire(), **about))
-        request = urllib.request.Request(
-            f"{running.url}/v1/profiles",
-            samples.post_body(running.ingest_key, reports),
-            {"Content-Type": "text/plain"},
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            results = json.load(answer)["results"]
-        assert [one["status"] for one in results] == ["stored"] * WINDOWS, results
+            reports.append(report(profile, 60 * (WINDOWS - k)))
+        send(running, reports)
         yield running
+
+
+def report(profile: Profile, seconds_ago: float) -> dict[str, Any]:
+    """Of a session of its own."""
+    ended = samples.iso(time.time() - seconds_ago)
+    about = {"started": ended, "ended": ended, "reference": profile.reference.sha256}
+    return samples.report(profile=profile.to_wire(), **about)
+
+
+def send(collector: RunningCollector, reports: list[dict[str, Any]]) -> None:
+    request = urllib.request.Request(
+        f"{collector.url}/v1/profiles",
+        samples.post_body(collector.ingest_key, reports),
+        {"Content-Type": "text/plain"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        results = json.load(answer)["results"]
+    assert [one["status"] for one in results] == ["stored"] * len(reports), results
 
 
 @pytest.fixture
@@ -125,6 +135,51 @@ def test_hostile_values_are_text(page: Page, collector: RunningCollector) -> Non
     page.get_by_label("Rows").select_option(str(nasty))
     expect(page.locator("#detail-title")).to_contain_text(f"region = {NASTY}")
     expect(page.locator("#counters strong")).to_have_text(["conversion", NASTY])
+
+
+def test_segments_of_too_few_sessions_are_named_and_not_shown(
+    browser: Browser, tmp_path: Path
+) -> None:
+    frozen = reference()
+    site = samples.write_site(tmp_path / "site", frozen)
+    drawn = rows(1, 0.0)
+    split = {
+        region: {
+            name: [cell for cell, one in zip(cells, drawn["region"], strict=True) if one == region]
+            for name, cells in drawn.items()
+        }
+        for region in REGIONS
+    }
+    visits = [("north", NASTY), ("north", NASTY), ("north", NASTY), ("north", "south")]
+    with RunningCollector(
+        tmp_path / "c.db", site=site, window_seconds=3600, min_sessions=3
+    ) as running:
+        reports = []
+        for regions in visits:
+            profile = Profile(frozen)
+            for region in regions:
+                profile.update(split[region])
+            reports.append(report(profile, 1))
+        send(running, reports)
+        found = answer(running, "drift")
+        shown = {one["value"] for one in found["segments"]}
+        hidden = {one["value"] for one in found["hidden_segments"]} - shown
+        assert "south" in hidden and "north" in shown
+        page = browser.new_page()
+        page.goto(running.url)
+        chooser = page.get_by_label("Rows")
+        for value in hidden:
+            name = f"region = {value or 'all others'}"
+            option = chooser.locator("option", has_text=name)
+            expect(option).to_have_text(f"{name}: hidden, too few sessions")
+            expect(option).to_be_disabled()
+        expect(chooser.locator("option:not([disabled])")).to_have_count(1 + len(shown))
+        expect(chooser.locator("option[disabled]")).to_have_count(len(hidden))
+        page.goto(f"{running.url}/?segment=region&value=south")
+        expect(page.locator("#table tbody tr").first).to_be_visible()
+        expect(page.locator("#detail-title")).not_to_contain_text("south")
+        expect(page.get_by_label("Rows")).to_have_value("")
+        page.close()
 
 
 def test_counters_have_a_course(page: Page, collector: RunningCollector) -> None:
