@@ -92,6 +92,9 @@ def cells(cases: int) -> Iterator[Cell]:
         for count, rows, alike in SESSIONS:
             shape = f"{kind}, {count} sessions of {rows} rows, {alike:.0%} between"
             made.append(Cell("sessions", shape, 5000, count * rows, max(1, cases // 3)))
+    for count, rows, alike in SESSIONS:
+        shape = f"vector, {count} sessions of {rows} rows, {alike:.0%} between"
+        made.append(Cell("sessions", shape, 1000, count * rows, max(1, cases // 3)))
     for seed, cell in enumerate(made):
         yield replace(cell, seed=seed)
 
@@ -242,6 +245,7 @@ def _missing(cell: Cell, rng: Random, share: float) -> dict[str, int]:
     return {"missing": alarms}
 
 
+DIMENSIONS: Final = 8
 SHARES: Final = np.array([0.4, 0.3, 0.15, 0.1, 0.05])
 
 
@@ -265,13 +269,18 @@ def _sessions(cell: Cell, rng: Random) -> dict[str, int]:
 def session_case(
     rng: Random, kind: Any, sessions: int, rows: int, alike: float, n: int
 ) -> tuple[Any, Any, Moments]:
-    """Sessions of geometric sizes with a mean, or shares of categories, of their own."""
+    """Sessions of geometric sizes with a mean (of numbers, of vectors), or shares of categories, of their own."""
     session = np.repeat(np.arange(sessions), rng.geometric(1 / rows, sessions))
     column: Any
     if kind == "numeric":
         own = rng.normal(size=sessions)[session]
         column = np.sqrt(alike) * own + np.sqrt(1 - alike) * rng.normal(size=len(session))
         reference: Any = rng.normal(size=n)
+    elif kind == "vector":
+        own = rng.normal(size=(sessions, DIMENSIONS))[session]
+        noise = rng.normal(size=(len(session), DIMENSIONS))
+        column = np.sqrt(alike) * own + np.sqrt(1 - alike) * noise
+        reference = rng.normal(size=(n, DIMENSIONS))
     else:
         weight = 1 / alike - 1 if alike else 1e9
         shares = rng.dirichlet(SHARES * weight, sessions).cumsum(axis=1)[session]

@@ -20,6 +20,7 @@ COLUMNS: Final = {
         "chisquare", "g_test",
     ),
     "categorical": ("chisquare", "g_test", "z", "fisher_exact"),
+    "vector": ("mmd",),
     "missing": ("missing",),
 }  # fmt: skip
 COLOURS: Final = {
@@ -154,7 +155,7 @@ Sessions of geometric sizes, each with a mean (shares) of its own that makes the
 the test that knows the sessions' moments, in brackets the one that takes rows for independent.
 """
     ]
-    for kind in ("numeric", "categorical"):
+    for kind in dict.fromkeys(c["shape"].split(",")[0] for c in cells):
         chosen = [c for c in cells if c["shape"].startswith(kind)]
         columns = COLUMNS[kind]
         rows = [

@@ -7,6 +7,7 @@ import io
 import json
 import random
 import re
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,14 +99,33 @@ def test_what_a_page_sends_is_what_the_same_rows_give_natively(
         assert watched(packed.collected("encoder").profile) == watched(sent)
 
 
+def send(packed: Stage, port: int, reports: list[Any]) -> None:
+    """As a batch job does."""
+    manifest = json.loads((packed.sites / "encoder/manifest.json").read_text())
+    body = json.dumps({"key": manifest["collector"]["key"], "reports": reports}).encode()
+    url = f"http://127.0.0.1:{port}/v1/profiles"
+    request = urllib.request.Request(url, body, {"Content-Type": "text/plain"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        results = json.load(answer)["results"]
+    assert [one["status"] for one in results] == ["stored"] * len(reports), results
+
+
 def test_a_moved_embedding_is_seen_on_the_page_and_on_the_dashboard(
-    packed: Stage, visit: Visit, browser: Browser
+    packed: Stage, visit: Visit, browser: Browser, tmp_path: Path
 ) -> None:
     visitor = visit()
     with packed.collector() as collector:
         visitor.open(packed.url("encoder"))
-        visitor.predict(rows_of(300, 2, moved=0.5))
+        visitor.predict(rows_of(100, 2, moved=0.5))
         visitor.confirmed()
+        alone = {one.name: one for one in packed.collected("encoder").drifts}
+        assert alone["embedding"]["mmd"].p_value == 1, "one session is no sample of sessions"
+        batches = []
+        for seed in range(3, 15):
+            (tmp_path / "rows.csv").write_text(as_csv(rows_of(60, seed, moved=0.5)))
+            scored = score.score(packed.sites / "encoder", tmp_path / "rows.csv", [])
+            batches.append(scored.report)
+        send(packed, collector.port, batches)
         seen = packed.collected("encoder")
         shown = browser.new_page()
         complaints: list[str] = []

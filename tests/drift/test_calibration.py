@@ -102,6 +102,7 @@ FEW = [
     ("categorical", "3 even", 1000, 1_000_000),
     ("missing", "1 %", 1000, 100_000),
     ("sessions", "numeric, 100 sessions of 10 rows, 20% between", 5000, 1000),
+    ("sessions", "vector, 100 sessions of 10 rows, 20% between", 500, 1000),
 ]
 
 

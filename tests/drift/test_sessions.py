@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,17 +12,24 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from strandline.drift import METHODS, Profile, Reference, SessionMoments, WireError, compare, wire
-from strandline.drift.sessions import of_session, spans
+from strandline.drift.sessions import of_session, spans, symmetric
 from strandline.drift.stats.cells import coarse_groups, pearson
 from strandline.drift.stats.clustered import METHODS_CORRECTED, corrected
 
 FROZEN = Reference.from_columns(
-    {"x": np.linspace(-2, 2, 60).tolist(), "c": ["a", "b", "c", "a"] * 15}, latency=False
+    {
+        "x": np.linspace(-2, 2, 60).tolist(),
+        "c": ["a", "b", "c", "a"] * 15,
+        "v": np.random.default_rng(0).normal(size=(60, 2)).tolist(),
+    },
+    latency=False,
 )
 sessions = st.lists(
     st.lists(
         st.tuples(
-            st.one_of(st.none(), st.floats(-1e300, 1e300)), st.sampled_from(["a", "b", "z", None])
+            st.one_of(st.none(), st.floats(-1e300, 1e300)),
+            st.sampled_from(["a", "b", "z", None]),
+            st.sampled_from([[0.5, 1], [-1, 2], [3, 0.25], [3], None]),
         ),
         min_size=1,
         max_size=6,
@@ -33,7 +41,7 @@ sessions = st.lists(
 
 def profiles(rows):
     return [
-        Profile.from_rows({"x": [x for x, _ in one], "c": [c for _, c in one]}, FROZEN)
+        Profile.from_rows(dict(zip("xcv", map(list, zip(*one, strict=True)), strict=True)), FROZEN)
         for one in rows
     ]
 
@@ -48,12 +56,20 @@ def counts(profile, name):
 def test_moments_are_sums_of_products(rows):
     held = profiles(rows)
     found = SessionMoments.of(*held)
-    for name in ("x", "c"):
+    for name in ("x", "c", "v"):
         expected = sum(np.outer(counts(one, name), counts(one, name)) for one in held)
         assert found[name].matrix == tuple(map(tuple, expected))
         assert found[name].sessions == len(held)
     assert found["x"].squares == sum(one["x"].total ** 2 for one in held)
     assert found["x"].by_rows == sum(one["x"].total * one["x"].n for one in held)
+    features = [np.array(one["v"].sums, dtype=object) for one in held]
+    assert found["v"].squares == sum(sum(one * one) for one in features)
+    alike = sum(one["v"].n * sums for one, sums in zip(held, features, strict=True))
+    assert found["v"].sums == tuple(alike)
+    first = [np.concatenate([one[:16], one[64:80]]) for one in features]
+    assert symmetric(found["v"].block, 32) == tuple(
+        map(tuple, sum(np.outer(one, one) for one in first))
+    )
 
 
 @given(sessions, st.randoms())
@@ -83,7 +99,9 @@ def test_the_wire_gives_back_what_it_got(rows):
 
 
 def broken(change):
-    document = SessionMoments.of(*profiles([[(0.5, "a"), (0.25, "b")], [(None, "z")]])).to_wire()
+    document = SessionMoments.of(
+        *profiles([[(0.5, "a", [1, 2]), (0.25, "b", None)], [(None, "z", [0, 1])]])
+    ).to_wire()
     change(document)
     return document
 
@@ -95,9 +113,17 @@ def broken(change):
         (lambda d: d["features"].update(y=d["features"]["x"]), "no such feature"),
         (lambda d: d["features"]["c"]["products"].pop(), "needs 15, has 14"),
         (lambda d: d["features"]["c"]["products"].__setitem__(1, 9), "no counts have such"),
-        (lambda d: d["features"]["c"].update(squares="0p0", by_rows="0p0"), "belong to numeric"),
+        (
+            lambda d: d["features"]["c"].update(squares="0p0", by_rows="0p0"),
+            "of a categorical feature there are sessions, products$",
+        ),
         (lambda d: d["features"]["x"].update(by_rows="1p-2000"), "out of range"),
         (lambda d: d["features"]["x"].update(products=[-1]), "must lie between"),
+        (lambda d: d["features"]["v"].pop("block"), "products, squares, sums, block"),
+        (lambda d: d["features"]["v"]["block"].pop(), "needs 128 sums and 528 in the block"),
+        (lambda d: d["features"]["v"]["block"].__setitem__(1, 10**12), "no counts have such"),
+        (lambda d: d["features"]["v"]["sums"].__setitem__(0, 10**12), "no vectors have such"),
+        (lambda d: d["features"]["v"].update(squares="1p-3"), "out of range|whole"),
     ],
 )
 def test_the_wire_refuses(change, message):
@@ -109,7 +135,7 @@ def test_moments_of_other_references_do_not_add_up():
     other = Reference.from_columns({"x": [1.5, 2.5]})
     moments = SessionMoments.of(Profile(other))
     with pytest.raises(ValueError, match="different references"):
-        moments + SessionMoments.of(*profiles([[(1.0, "a")]]))
+        moments + SessionMoments.of(*profiles([[(1.0, "a", [1, 2])]]))
     with pytest.raises(ValueError, match="moments belong to another reference"):
         compare(FROZEN, Profile(FROZEN), sessions=moments)
 
@@ -188,6 +214,55 @@ def test_sessions_of_one_row_change_next_to_nothing(kind):
             p_value = corrected(found, feature, current, together).p_value
             expected = in_cells if name in CELLS else found.p_value
             assert p_value == pytest.approx(expected, abs=0.08 if name in CELLS else 0.25), name
+
+
+VECTORS = Reference.from_columns({"v": np.random.default_rng(1).normal(size=(2000, 8))})["v"]
+
+
+def vectors(rng, alike, shape, moved=0.0, directions=8):
+    """A reference and a current sample whose sessions differ in so many directions."""
+    session = np.repeat(np.arange(shape[0]), rng.geometric(1 / shape[1], shape[0]))
+    between = np.where(np.arange(8) < directions, alike, 0.0)
+    own, noise = rng.normal(size=(shape[0], 8))[session], rng.normal(size=(len(session), 8))
+    column = np.sqrt(between) * own + np.sqrt(1 - between) * noise + moved
+    parts = np.split(column, np.flatnonzero(np.diff(session)) + 1)
+    feature = replace(VECTORS, tally=VECTORS.count(rng.normal(size=(1000, 8))))
+    moments = [of_session(feature, feature.count(part)) for part in parts]
+    return feature, feature.count(column), sum(moments[1:], moments[0])
+
+
+@pytest.mark.parametrize("directions", [1, 8])
+@pytest.mark.parametrize("shape", [(20, 40), (80, 25)])
+def test_mmd_keeps_its_level_where_sessions_are_known(shape, directions):
+    rng = np.random.default_rng(9)
+    cases = 100
+    plain = known = seen = 0
+    for _ in range(cases):
+        drawn = vectors(rng, 0.3, shape, directions=directions)
+        found = METHODS["mmd"](*drawn[:2])
+        plain += found.p_value <= 0.05
+        known += corrected(found, *drawn).p_value <= 0.05
+        moved = vectors(rng, 0.3, shape, moved=0.5, directions=directions)
+        seen += corrected(METHODS["mmd"](*moved[:2]), *moved).p_value <= 0.05
+    most = scipy_stats.binom(cases, 0.05).ppf(0.9999)
+    assert known <= most < plain
+    assert seen > 0.8 * cases
+
+
+def test_mmd_of_sessions_of_one_row_is_that_of_rows():
+    rng = np.random.default_rng(10)
+    for _ in range(20):
+        drawn = vectors(rng, 0.0, (800, 1.0))
+        found = METHODS["mmd"](*drawn[:2])
+        assert corrected(found, *drawn).p_value == pytest.approx(found.p_value, abs=0.1)
+
+
+def test_mmd_needs_two_sessions():
+    rng = np.random.default_rng(11)
+    feature, current, _ = vectors(rng, 0.0, (50, 5))
+    one = of_session(feature, current)
+    known = corrected(METHODS["mmd"](feature, current), feature, current, one)
+    assert (known.p_value, known.effect_ci_low, known.effect_ci_high) == (1.0, 0.0, np.inf)
 
 
 def test_the_corrected_t_is_that_of_session_means_of_equal_sessions():

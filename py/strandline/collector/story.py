@@ -17,7 +17,7 @@ from strandline.collector.clock import iso
 from strandline.collector.profiles import Entry
 from strandline.collector.storage import Window
 from strandline.drift import FeatureDrift, Profile, compare
-from strandline.drift.diagnosis import Diagnosis, diagnose
+from strandline.drift.diagnosis import METHODS, Diagnosis, diagnose
 from strandline.drift.watch import Watch, Watched
 
 MOST_PARTS = 100
@@ -123,9 +123,7 @@ class Stories:
         held.watch.update(merged, min(1.0, sessions / rows) if rows else 1.0)
         held.keys.append(_key(part))
         held.profiles.append(merged)
-        held.drifts.append(
-            compare(entry.reference, merged, alpha=self._alpha, methods=("ks", "chisquare"))
-        )
+        held.drifts.append(compare(entry.reference, merged, alpha=self._alpha, methods=METHODS))
 
 
 def _key(part: Sequence[Window]) -> tuple[tuple[int, int], ...]:

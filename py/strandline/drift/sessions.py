@@ -9,22 +9,31 @@ halves of a session do not add up to those of the whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from operator import add, sub
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from strandline.drift import exact, wire
-from strandline.drift.features import CategoricalFeature, Feature, NumericFeature
+from strandline.drift.features import (
+    CategoricalFeature,
+    Feature,
+    Kind,
+    NumericFeature,
+    VectorFeature,
+)
 from strandline.drift.profile import Profile
 from strandline.drift.reference import Reference
 from strandline.drift.stats.cells import groups
-from strandline.drift.tally import NumericTally, Tally, WireError
+from strandline.drift.tally import NumericTally, Tally, VectorTally, WireError
 
 GROUPS: Final = 20
 """cells of a numeric feature: ranges of bins with about equal shares of the reference"""
+FREQUENCIES: Final = 16
+"""of a vector's random frequencies, that tell in how many directions sessions differ"""
+Number = TypeVar("Number", int, float)
 SCHEMA: Final = "strandline.sessions/1"
 
 
@@ -39,9 +48,13 @@ class Moments:
     value (missing or invalid)
     """
     squares: int = 0
-    """numeric: Σ_s (Σx)_s² in units of 2^-2148"""
+    """numeric: Σ_s (Σx)_s² in units of 2^-2148; vectors: Σ_s |S_s|², of the sums S_s of the features"""
     by_rows: int = 0
     """numeric: Σ_s (Σx)_s·n_s in units of 2^-1074"""
+    sums: tuple[int, ...] = ()
+    """vectors: [2·frequencies] Σ_s n_s·S_s"""
+    block: tuple[int, ...] = ()
+    """vectors: Σ_s S_si·S_sj for i ≤ j, row by row, over the features of the first `FREQUENCIES`"""
 
     @cached_property
     def size(self) -> int:
@@ -51,11 +64,7 @@ class Moments:
     @cached_property
     def matrix(self) -> tuple[tuple[int, ...], ...]:
         """Σ_s c_s·c_s', symmetric."""
-        starts = [0, *accumulate(range(self.size, 0, -1))]
-        return tuple(
-            tuple(self.products[starts[min(i, j)] + abs(i - j)] for j in range(self.size))
-            for i in range(self.size)
-        )
+        return symmetric(self.products, self.size)
 
     def __add__(self, other: Moments) -> Moments:
         return self._combined(other, add)
@@ -71,13 +80,36 @@ class Moments:
             tuple(map(by, self.products, other.products)),
             by(self.squares, other.squares),
             by(self.by_rows, other.by_rows),
+            tuple(map(by, self.sums, other.sums)),
+            tuple(map(by, self.block, other.block)),
         )
+
+
+def symmetric(triangle: Sequence[int], size: int) -> tuple[tuple[int, ...], ...]:
+    """A symmetric matrix from the rows of its upper triangle."""
+    starts = [0, *accumulate(range(size, 0, -1))]
+    return tuple(
+        tuple(triangle[starts[min(i, j)] + abs(i - j)] for j in range(size)) for i in range(size)
+    )
+
+
+def _triangle(of: Sequence[int]) -> tuple[int, ...]:
+    """The products of all pairs, an entry with itself among them, row by row."""
+    return tuple(a * b for i, a in enumerate(of) for b in of[i:])
+
+
+def first_waves(of: tuple[Number, ...]) -> tuple[Number, ...]:
+    """Of sums of a vector's features, the cosines and the sines of the first `FREQUENCIES`."""
+    middle = len(of) // 2
+    return of[: min(FREQUENCIES, middle)] + of[middle : middle + FREQUENCIES]
 
 
 def spans(feature: Feature) -> tuple[tuple[int, int], ...]:
     """The ranges [first, last) of bins that are the feature's cells here; they depend on the
-    reference only.
+    reference only. All vectors are in one.
     """
+    if isinstance(feature, VectorFeature):
+        return ((0, 1),)
     if isinstance(feature, CategoricalFeature):
         return tuple((i, i + 1) for i in range(feature.bins))
     return groups(tuple(feature.tally.counts), GROUPS)
@@ -87,7 +119,11 @@ def of_session(feature: Feature, tally: Tally) -> Moments:
     """The moments of a single session's tally."""
     cells = [sum(tally.counts[first:last]) for first, last in spans(feature)]
     cells.append(tally.missing + tally.invalid)
-    products = tuple(a * b for i, a in enumerate(cells) for b in cells[i:])
+    products = _triangle(cells)
+    if isinstance(tally, VectorTally):
+        squares = sum(x * x for x in tally.sums)
+        by_rows = tuple(tally.n * x for x in tally.sums)
+        return Moments(1, products, squares, 0, by_rows, _triangle(first_waves(tuple(tally.sums))))
     if isinstance(tally, NumericTally):
         return Moments(1, products, tally.total * tally.total, tally.total * tally.n)
     return Moments(1, products)
@@ -125,8 +161,7 @@ class SessionMoments:
             own = {
                 feature.name: of_session(feature, profile[feature.name])
                 for feature in reference
-                if isinstance(feature, (NumericFeature, CategoricalFeature))
-                and profile[feature.name].rows
+                if profile[feature.name].rows
             }
             total += SessionMoments(profile.reference, own)
         return total
@@ -174,6 +209,9 @@ class SessionMoments:
             if isinstance(feature, NumericFeature):
                 item["squares"] = exact.to_text(moments.squares, exact.SQUARES_SCALE)
                 item["by_rows"] = exact.to_text(moments.by_rows, exact.SUM_SCALE)
+            if isinstance(feature, VectorFeature):
+                item["squares"] = exact.to_text(moments.squares, 0)
+                item["sums"], item["block"] = list(moments.sums), list(moments.block)
             features[feature.name] = item
         return {"schema": SCHEMA, "reference": self.reference.sha256, "features": features}
 
@@ -197,20 +235,52 @@ def _from_wire(item: Mapping[str, Any], feature: Feature, place: str) -> Moments
     products = item["products"]
     if len(products) != size * (size + 1) // 2:
         raise WireError(f"{place}.products: needs {size * (size + 1) // 2}, has {len(products)}")
-    if isinstance(feature, NumericFeature) != ("squares" in item and "by_rows" in item):
-        raise WireError(f"{place}: squares and by_rows belong to numeric features")
+    members = ["sessions", "products", *_MEMBERS[feature.kind]]
+    if set(item) != set(members):
+        raise WireError(f"{place}: of a {feature.kind} feature there are {', '.join(members)}")
+    if isinstance(feature, VectorFeature):
+        return _vectors_from_wire(item, feature, place)
     try:
         squares = exact.from_text(item.get("squares", "0p0"), exact.SQUARES_SCALE)
         by_rows = exact.from_text(item.get("by_rows", "0p0"), exact.SUM_SCALE)
     except ValueError as error:
         raise WireError(f"{place}: {error}") from None
-    moments = Moments(item["sessions"], tuple(products), squares, by_rows)
-    diagonal = [moments.matrix[i][i] for i in range(size)]
+    _check_products(products, size, f"{place}.products")
+    return Moments(item["sessions"], tuple(products), squares, by_rows)
+
+
+_MEMBERS: Final[dict[Kind, tuple[str, ...]]] = {
+    "numeric": ("squares", "by_rows"),
+    "datetime": ("squares", "by_rows"),
+    "categorical": (),
+    "vector": ("squares", "sums", "block"),
+}
+
+
+def _vectors_from_wire(item: Mapping[str, Any], feature: VectorFeature, place: str) -> Moments:
+    products, sums, block = (tuple(item[name]) for name in ("products", "sums", "block"))
+    size = 2 * min(FREQUENCIES, feature.frequencies)
+    if len(sums) != feature.bins or len(block) != size * (size + 1) // 2:
+        raise WireError(
+            f"{place}: needs {feature.bins} sums and {size * (size + 1) // 2} in the block"
+        )
+    try:
+        squares = exact.from_text(item["squares"], 0)
+    except ValueError as error:
+        raise WireError(f"{place}: {error}") from None
+    _check_products(products, 2, f"{place}.products")
+    _check_products(block, size, f"{place}.block")
+    if any(x * x > squares * products[0] for x in sums):
+        raise WireError(f"{place}.sums: no vectors have such sums")
+    return Moments(item["sessions"], products, squares, 0, sums, block)
+
+
+def _check_products(products: Sequence[int], size: int, place: str) -> None:
+    matrix = symmetric(products, size)
     if any(
-        moments.matrix[i][j] ** 2 > diagonal[i] * diagonal[j] for i in range(size) for j in range(i)
-    ):
-        raise WireError(f"{place}.products: no counts have such products")
-    return moments
+        matrix[i][j] ** 2 > matrix[i][i] * matrix[j][j] for i in range(size) for j in range(i)
+    ) or any(matrix[i][i] < 0 for i in range(size)):
+        raise WireError(f"{place}: no counts have such products")
 
 
 def merged(moments: Iterable[SessionMoments], reference: Reference) -> SessionMoments:

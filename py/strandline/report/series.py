@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from strandline.drift import FeatureDrift, Profile, Reference, compare
-from strandline.drift.diagnosis import Found, examine
+from strandline.drift.diagnosis import METHODS, Found, examine
 from strandline.drift.watch import Watch
 
-METHODS: Final = ("ks", "chisquare")
 SUFFIXES: Final = (".html", ".json", ".md")
 
 

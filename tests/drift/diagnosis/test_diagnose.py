@@ -64,6 +64,39 @@ def test_faults_of_the_pipeline(fault):
     assert sum(one.kind != "no drift" for one in features) == 1
 
 
+EMBEDDED = Reference.from_columns(
+    {"v": np.random.default_rng(2).normal(size=(3000, 6))}, latency=False
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "pattern", "onset"),
+    [
+        (lambda t: 0.0, "no drift", "none", None),
+        (lambda t: 0.5 * (t >= 8), "data drift", "instantaneous", "window 9"),
+        (lambda t: 0.5, "domain shift", "constant", None),
+        (lambda t: 0.6 * (5 <= t < 10), "data drift", "temporary", "window 6"),
+    ],
+)
+def test_vectors_have_a_course(change, kind, pattern, onset):
+    rng = np.random.default_rng(3)
+    drawn = [rng.normal(change(t), 1, (N, 6)) for t in range(20)]
+    profiles = [Profile.from_rows({"v": one}, EMBEDDED) for one in drawn]
+    whole, found, _ = diagnose(EMBEDDED, profiles)
+    assert (found.kind, found.pattern, found.onset) == (kind, pattern, onset)
+    assert (whole.kind, found.windows) == (kind, 20)
+
+
+def test_vectors_that_fail_to_arrive_are_a_fault():
+    rng = np.random.default_rng(4)
+    profiles = []
+    for t in range(20):
+        rows = [None if t >= 12 and rng.random() < 0.2 else row for row in rng.normal(size=(N, 6))]
+        profiles.append(Profile.from_rows({"v": rows if t < 19 else [None] * N}, EMBEDDED))
+    _, found, _ = diagnose(EMBEDDED, profiles)
+    assert (found.kind, found.fault, found.onset) == ("pipeline fault", "missing", "window 13")
+
+
 def test_a_constant_category_is_a_fault_too():
     found = diagnose(REFERENCE, windows(on("make", lambda v, rng: "c")))[2]
     assert (found.kind, found.fault) == ("pipeline fault", "constant")

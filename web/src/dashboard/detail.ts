@@ -35,6 +35,8 @@ export function drawDetail(
     ),
     figure("p", statistic(feature.p_value), "p-value of the deciding test, adjusted for all tests of the table"),
   );
+  byId("detail-course-title").textContent = `${followed(feature).label} per window`;
+  byId("detail-all-bins").hidden = feature.bins.length === 0;
   const windows = course?.windows ?? [];
   byId("detail-course").replaceChildren(
     windows.length === 0

@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from strandline.drift.diagnosis.diagnosis import KINDS, PATTERNS, Diagnosis, DriftKind, Pattern
-from strandline.drift.diagnosis.procedure import Found, diagnose, examine
+from strandline.drift.diagnosis.procedure import METHODS, Found, diagnose, examine
 
-__all__ = ["KINDS", "PATTERNS", "Diagnosis", "DriftKind", "Found", "Pattern", "diagnose", "examine"]
+__all__ = [
+    "KINDS",
+    "METHODS",
+    "PATTERNS",
+    "Diagnosis",
+    "DriftKind",
+    "Found",
+    "Pattern",
+    "diagnose",
+    "examine",
+]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from math import sqrt
 
-from strandline.drift.features import Feature
-from strandline.drift.tally import Tally
+from strandline.drift.features import Feature, VectorFeature
+from strandline.drift.sessions import first_waves
+from strandline.drift.tally import Tally, VectorTally
+from strandline.drift.vectors import AMPLITUDE
 from strandline.drift.watch.cells import Cells
 
 
@@ -29,13 +31,16 @@ class Course:
         most; positive for most of the way.
 
         The windows' shares of cells are compared as square roots, whose sampling variance is the
-        same everywhere (1/4m); the direction is the first principal one through the reference.
+        same everywhere (1/4m); of vectors the mean features, in a unit that gives them this variance
+        too. The direction is the first principal one through the reference.
         """
-        cells = Cells.of(self.feature)
-        target = _roots(cells, self.feature.tally)
+        if isinstance(self.feature, VectorFeature):
+            place = partial(_means, self.feature)
+        else:
+            place = partial(_roots, Cells.of(self.feature))
+        target = place(self.feature.tally)
         away = [
-            [a - b for a, b in zip(_roots(cells, tally), target, strict=True)]
-            for tally in self.tallies
+            [a - b for a, b in zip(place(tally), target, strict=True)] for tally in self.tallies
         ]
         direction = _principal(away, [tally.rows for tally in self.tallies])
         scores = [sum(a * b for a, b in zip(row, direction, strict=True)) for row in away]
@@ -54,6 +59,18 @@ class Course:
 def _roots(cells: Cells, tally: Tally) -> list[float]:
     values, (_, missing, invalid) = cells.count(tally)
     return [sqrt(count / tally.rows) for count in (*values, missing, invalid)]
+
+
+def _means(feature: VectorFeature, tally: Tally) -> list[float]:
+    """Mean features of vectors; the reference's where there are none."""
+    assert isinstance(tally, VectorTally)
+    trace, square, _ = feature.traces
+    held = tally if tally.n else feature.tally
+    sums = first_waves(tuple(held.sums))
+    typical = square / trace if trace else 0.0  # variance in a direction that weighs
+    unit = held.n * AMPLITUDE * sqrt(2 * len(sums) * typical)
+    lacking = [sqrt(count / tally.rows) for count in (tally.missing, tally.invalid)]
+    return [x / unit if unit else 0.0 for x in sums] + lacking
 
 
 def _principal(rows: Sequence[Sequence[float]], weights: Sequence[int]) -> list[float]:

@@ -32,7 +32,8 @@ from strandline.drift.profile import Profile
 from strandline.drift.reference import Reference
 from strandline.drift.stats.fisher import fisher
 
-METHODS: Final = ("ks", "chisquare")
+METHODS: Final = ("ks", "chisquare", "mmd")
+"""what decides whether a window differs: the one that fits the feature's kind"""
 FROM_THE_START: Final = 0.8
 """share of the windows before a step that differ already: a domain shift"""
 LEAST_CHANGE: Final = 0.3

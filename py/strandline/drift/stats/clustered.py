@@ -12,120 +12,28 @@ References: Rao & Scott (1981, 1984); Thomas & Rao (1987).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate, pairwise
 from math import inf, pi, sqrt
-from typing import Final, TypeAlias
+from typing import Final
 
 from strandline.drift import exact
 from strandline.drift.features import Feature, NumericFeature
 from strandline.drift.sessions import Moments, spans
 from strandline.drift.stats.cells import coarse_groups, effective_n, pearson
+from strandline.drift.stats.cluster_sample import Corrected, Matrix, Sample, form_moments, tail
+from strandline.drift.stats.clustered_mmd import clustered_mmd
 from strandline.drift.stats.epps import transforms
 from strandline.drift.stats.fisher import last_category
 from strandline.drift.stats.ks import at_cuts
 from strandline.drift.stats.special import (
     covariance_of_abs,
-    f_sf,
     normal_sf,
     student_sf,
 )
 from strandline.drift.stats.statistic import Statistic
 from strandline.drift.tally import NumericTally, Tally
-
-Matrix: TypeAlias = list[list[float]]
-Corrected: TypeAlias = tuple[float, float]
-"""p-value, and how many times the variance is that of independent rows"""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A feature's cells, and the covariance of the difference of shares when nothing has drifted."""
-
-    feature: Feature
-    current: Tally
-    moments: Moments
-    reference_counts: tuple[int, ...]
-    current_counts: tuple[int, ...]
-    """both per cell of `sessions.spans`, then those without a value if `whole`"""
-    whole: bool
-
-    @staticmethod
-    def of(feature: Feature, current: Tally, moments: Moments, *, whole: bool = False) -> Sample:
-        """`whole`: shares of all rows, not only of those with a value."""
-        counts = []
-        for tally in (feature.tally, current):
-            cells = [sum(tally.counts[first:last]) for first, last in spans(feature)]
-            counts.append((*cells, tally.missing + tally.invalid) if whole else tuple(cells))
-        return Sample(feature, current, moments, counts[0], counts[1], whole)
-
-    @property
-    def n(self) -> int:
-        return sum(self.reference_counts)
-
-    @property
-    def m(self) -> int:
-        return sum(self.current_counts)
-
-    @property
-    def pooled(self) -> list[float]:
-        total = self.n + self.m
-        return [
-            (r + c) / total for r, c in zip(self.reference_counts, self.current_counts, strict=True)
-        ]
-
-    @property
-    def freedom(self) -> float:
-        """One less than the sessions there would be if all were of one size."""
-        size = len(self.current_counts)
-        squares = sum(sum(row[:size]) for row in self.moments.matrix[:size])
-        return max(1e-9, self.m**2 / squares - 1)
-
-    def between(self, scores: Sequence[Sequence[float]]) -> Matrix:
-        """Covariance of the current's means of several scores of cells, as the sessions show it."""
-        m, sessions = self.m, self.moments.sessions
-        shares = [c / m for c in self.current_counts]
-        matrix = self.moments.matrix
-        size = range(len(shares))
-        centred = []
-        for row in scores:
-            mean = sum(s * p for s, p in zip(row, shares, strict=True))
-            centred.append([s - mean for s in row])
-        through = [[sum(u[i] * matrix[i][j] for i in size) for j in size] for u in centred]
-        scale = sessions / max(1, sessions - 1) / m**2
-        return [[scale * sum(t[j] * u[j] for j in size) for u in centred] for t in through]
-
-    def independent(self, scores: Sequence[Sequence[float]], rows: float) -> Matrix:
-        """Covariance of the means of scores of so many independent rows of both samples together."""
-        pooled = self.pooled
-        means = [sum(s * p for s, p in zip(row, pooled, strict=True)) for row in scores]
-        return [
-            [
-                (sum(p * s * t for p, s, t in zip(pooled, a, b, strict=True)) - x * y) / rows
-                for b, y in zip(scores, means, strict=True)
-            ]
-            for a, x in zip(scores, means, strict=True)
-        ]
-
-    @property
-    def design_effect(self) -> float:
-        """Variance of the current's shares, of all cells together, beside that of independent rows
-        (Rao & Scott's first order).
-        """
-        size = len(self.current_counts)
-        cells = [[float(i == j) for j in range(size)] for i in range(size)]
-        trace = sum(self.between([one])[0][0] for one in cells)
-        alone = sum(self.independent([one], self.m)[0][0] for one in cells)
-        return trace / alone if alone > 0 else 1.0
-
-    def difference(self, scores: Sequence[Sequence[float]]) -> Matrix:
-        """Covariance of the difference of the samples' means of scores, without drift."""
-        return _sum(self.independent(scores, self.n), self.between(scores))
-
-    def naive(self, scores: Sequence[Sequence[float]]) -> Matrix:
-        """The same if the current's rows were independent too."""
-        return self.independent(scores, effective_n(self.n, self.m))
 
 
 def corrected(
@@ -176,8 +84,8 @@ def _cells(statistic: Statistic, sample: Sample) -> Corrected:
     covariance = sample.difference([scores[k] for k in kept])
     roots = [sqrt(scale * total / sum(cells[k])) for k in kept]
     form = [[covariance[i][j] * a * b for j, b in enumerate(roots)] for i, a in enumerate(roots)]
-    mean, variance = _moments(form)
-    return _tail(value, mean, variance, sample.freedom), mean / (len(kept) - 1)
+    mean, variance = form_moments(form)
+    return tail(value, mean, variance, sample.freedom), mean / (len(kept) - 1)
 
 
 def _cuts(sample: Sample) -> list[list[float]]:
@@ -214,9 +122,10 @@ def _quadratic(weigh: Callable[[Sample], list[float]]) -> Callable[[Statistic, S
         cuts = _cuts(sample)
         value = sum(w * d * d for w, d in zip(weights, _at_cuts(sample), strict=True))
         (mean, variance), (naive, _) = (
-            _moments(_weighted(c, weights)) for c in (sample.difference(cuts), sample.naive(cuts))
+            form_moments(_weighted(c, weights))
+            for c in (sample.difference(cuts), sample.naive(cuts))
         )
-        return _tail(value, mean, variance, sample.freedom), mean / naive
+        return tail(value, mean, variance, sample.freedom), mean / naive
 
     return correct
 
@@ -247,7 +156,7 @@ def _sizes(statistic: Statistic, sample: Sample) -> Corrected:
                 rho = max(-1.0, min(1.0, row[i] / (seen[i] * seen[j])))
                 variance += 2 * sds[i] * sds[j] * covariance_of_abs(rho)
     # A sum of sizes is to its mean as the root of a quadratic form is: twice the shape for F.
-    return _tail(value, mean, variance, 4 * sample.freedom), ratio
+    return tail(value, mean, variance, 4 * sample.freedom), ratio
 
 
 def _widths(sample: Sample) -> list[float]:
@@ -364,7 +273,7 @@ def _es(statistic: Statistic, sample: Sample) -> Corrected:
     if mean <= 0:
         return 1.0, 1.0
     kept = sum(any(row) for row in inverse)
-    return _tail(value, mean, 2 * square, sample.freedom), mean / kept
+    return tail(value, mean, 2 * square, sample.freedom), mean / kept
 
 
 def _inverse(matrix: Matrix) -> Matrix:
@@ -408,32 +317,12 @@ def _few(p_value: float, freedom: float) -> float:
     return min(1.0, 2 * student_sf(low, freedom))
 
 
-def _tail(value: float, mean: float, variance: float, freedom: float) -> float:
-    """Fisher's F with the degrees of freedom that mean and variance are worth, and as many times the
-    sessions' below (Thomas & Rao).
-    """
-    if not (mean > 0 and variance > 0):
-        return 1.0
-    shape = 2 * mean * mean / variance
-    return f_sf(value / mean, shape, max(1.0, shape) * freedom)
-
-
-def _moments(form: Matrix) -> tuple[float, float]:
-    """Mean and variance of a quadratic form."""
-    trace = sum(row[i] for i, row in enumerate(form))
-    return trace, 2 * sum(x * x for row in form for x in row)
-
-
 def _weighted(covariance: Matrix, weights: Sequence[float]) -> Matrix:
     roots = [sqrt(w) for w in weights]
     return [
         [x * a * b for x, b in zip(row, roots, strict=True)]
         for row, a in zip(covariance, roots, strict=True)
     ]
-
-
-def _sum(a: Matrix, b: Matrix) -> Matrix:
-    return [[x + y for x, y in zip(*rows, strict=True)] for rows in zip(a, b, strict=True)]
 
 
 _CORRECTIONS: Final[dict[str, Callable[[Statistic, Sample], Corrected]]] = {
@@ -451,6 +340,7 @@ _CORRECTIONS: Final[dict[str, Callable[[Statistic, Sample], Corrected]]] = {
     "z": _last,
     "fisher_exact": _last,
     "missing": _missing,
+    "mmd": clustered_mmd,
 }
 
 METHODS_CORRECTED: Final = frozenset(_CORRECTIONS)

@@ -115,8 +115,8 @@ def _total(sessions: Sequence[VectorTally]) -> tuple[int, list[int]]:
     return sum(one.n for one in sessions), sums
 
 
-def _biased(a: VectorTally, b: VectorTally) -> Fraction:
-    """The squared distance of the samples' mean features."""
+def distance(a: VectorTally, b: VectorTally) -> Fraction:
+    """The squared distance of the samples' mean features: MMD², biased upwards."""
     n, m = a.n, b.n
     within = Fraction(_dot(a, a), n * n) + Fraction(_dot(b, b), m * m)
     return (within - Fraction(2 * _dot(a, b), n * m)) / _unit(a)
@@ -136,7 +136,7 @@ def _null(feature: VectorFeature, spread: float) -> tuple[float, float] | None:
 
 
 def _p_value(feature: VectorFeature, current: VectorTally, spread: float) -> float:
-    biased = _biased(feature.tally, current)
+    biased = distance(feature.tally, current)
     null = _null(feature, spread)
     if null is None:
         return 1.0 if biased == 0 else 0.0
@@ -154,7 +154,7 @@ def _interval(feature: VectorFeature, current: VectorTally, spread: float) -> tu
     quantile = spread + (chi2_quantile(df) - df) * scale
     # With drift the samples' noise has its own size on either side.
     noise = sum(_own_spread(tally) / tally.n for tally in (feature.tally, current))
-    seen, reach = sqrt(float(_biased(feature.tally, current))), sqrt(quantile / spread * noise)
+    seen, reach = sqrt(float(distance(feature.tally, current))), sqrt(quantile / spread * noise)
     return max(0.0, seen - reach) / sqrt(spread), (seen + reach) / sqrt(spread)
 
 

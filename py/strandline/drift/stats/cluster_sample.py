@@ -1,0 +1,128 @@
+"""Rows that come in sessions: the covariance of the difference of shares and means of scores, without
+drift, and the tail of quadratic forms of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from strandline.drift.features import Feature
+from strandline.drift.sessions import Moments, spans
+from strandline.drift.stats.cells import effective_n
+from strandline.drift.stats.special import f_sf
+from strandline.drift.tally import Tally
+
+Matrix: TypeAlias = list[list[float]]
+Corrected: TypeAlias = tuple[float, float]
+"""p-value, and how many times the variance is that of independent rows"""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A feature's cells, and the covariance of the difference of shares when nothing has drifted."""
+
+    feature: Feature
+    current: Tally
+    moments: Moments
+    reference_counts: tuple[int, ...]
+    current_counts: tuple[int, ...]
+    """both per cell of `sessions.spans`, then those without a value if `whole`"""
+    whole: bool
+
+    @staticmethod
+    def of(feature: Feature, current: Tally, moments: Moments, *, whole: bool = False) -> Sample:
+        """`whole`: shares of all rows, not only of those with a value."""
+        counts = []
+        for tally in (feature.tally, current):
+            cells = [sum(tally.counts[first:last]) for first, last in spans(feature)]
+            counts.append((*cells, tally.missing + tally.invalid) if whole else tuple(cells))
+        return Sample(feature, current, moments, counts[0], counts[1], whole)
+
+    @property
+    def n(self) -> int:
+        return sum(self.reference_counts)
+
+    @property
+    def m(self) -> int:
+        return sum(self.current_counts)
+
+    @property
+    def pooled(self) -> list[float]:
+        total = self.n + self.m
+        return [
+            (r + c) / total for r, c in zip(self.reference_counts, self.current_counts, strict=True)
+        ]
+
+    @property
+    def freedom(self) -> float:
+        """One less than the sessions there would be if all were of one size."""
+        size = len(self.current_counts)
+        squares = sum(sum(row[:size]) for row in self.moments.matrix[:size])
+        return max(1e-9, self.m**2 / squares - 1)
+
+    def between(self, scores: Sequence[Sequence[float]]) -> Matrix:
+        """Covariance of the current's means of several scores of cells, as the sessions show it."""
+        m, sessions = self.m, self.moments.sessions
+        shares = [c / m for c in self.current_counts]
+        matrix = self.moments.matrix
+        size = range(len(shares))
+        centred = []
+        for row in scores:
+            mean = sum(s * p for s, p in zip(row, shares, strict=True))
+            centred.append([s - mean for s in row])
+        through = [[sum(u[i] * matrix[i][j] for i in size) for j in size] for u in centred]
+        scale = sessions / max(1, sessions - 1) / m**2
+        return [[scale * sum(t[j] * u[j] for j in size) for u in centred] for t in through]
+
+    def independent(self, scores: Sequence[Sequence[float]], rows: float) -> Matrix:
+        """Covariance of the means of scores of so many independent rows of both samples together."""
+        pooled = self.pooled
+        means = [sum(s * p for s, p in zip(row, pooled, strict=True)) for row in scores]
+        return [
+            [
+                (sum(p * s * t for p, s, t in zip(pooled, a, b, strict=True)) - x * y) / rows
+                for b, y in zip(scores, means, strict=True)
+            ]
+            for a, x in zip(scores, means, strict=True)
+        ]
+
+    @property
+    def design_effect(self) -> float:
+        """Variance of the current's shares, of all cells together, beside that of independent rows
+        (Rao & Scott's first order).
+        """
+        size = len(self.current_counts)
+        cells = [[float(i == j) for j in range(size)] for i in range(size)]
+        trace = sum(self.between([one])[0][0] for one in cells)
+        alone = sum(self.independent([one], self.m)[0][0] for one in cells)
+        return trace / alone if alone > 0 else 1.0
+
+    def difference(self, scores: Sequence[Sequence[float]]) -> Matrix:
+        """Covariance of the difference of the samples' means of scores, without drift."""
+        return _added(self.independent(scores, self.n), self.between(scores))
+
+    def naive(self, scores: Sequence[Sequence[float]]) -> Matrix:
+        """The same if the current's rows were independent too."""
+        return self.independent(scores, effective_n(self.n, self.m))
+
+
+def tail(value: float, mean: float, variance: float, freedom: float) -> float:
+    """Fisher's F with the degrees of freedom that mean and variance are worth, and as many times the
+    sessions' below (Thomas & Rao).
+    """
+    if not (mean > 0 and variance > 0):
+        return 1.0
+    shape = 2 * mean * mean / variance
+    return f_sf(value / mean, shape, max(1.0, shape) * freedom)
+
+
+def form_moments(form: Matrix) -> tuple[float, float]:
+    """Mean and variance of a quadratic form."""
+    trace = sum(row[i] for i, row in enumerate(form))
+    return trace, 2 * sum(x * x for row in form for x in row)
+
+
+def _added(a: Matrix, b: Matrix) -> Matrix:
+    return [[x + y for x, y in zip(*rows, strict=True)] for rows in zip(a, b, strict=True)]
