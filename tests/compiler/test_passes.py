@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -34,6 +35,22 @@ def apply(step: Callable[..., Graph], g: Graph) -> Graph:
 
 
 class TestFoldConstants:
+    def test_what_is_large_is_made_again_when_asked_again(self) -> None:
+        weights = normal(200, 100)
+        g = graph(
+            [Node("Transpose", ("w",), ("t",)), Node("Neg", ("t",), ("n",)), Node("MatMul", ("x", "n"), ("y",))],
+            ["x"],
+            ["y"],
+            {"w": weights},
+        )  # fmt: skip
+        made = apply(passes.fold_constants, g).constants["n"]
+        assert made.shape == (100, 200)
+        assert gc.get_referents(made) != []
+        first = made.data
+        assert not any(held is first for held in gc.get_referents(made)), "it is given away"
+        for _ in range(2):
+            np.testing.assert_array_equal(made.array(), -weights.T)
+
     def test_what_depends_on_constants_only_goes(self) -> None:
         g = graph(
             [

@@ -159,8 +159,13 @@ class Builder:
 
     def _has_narrow_bytes(self, node: Node) -> bool:
         """Whether the node meets float8, int4 or their like: the kernels would take them for bytes."""
-        dtypes = [self.types[n].dtype for n in (*node.inputs, *node.outputs) if n in self.types]
-        return any(d.is_narrow and d.itemsize == 1 for d in dtypes)
+        types = self.types
+        for name in (*node.inputs, *node.outputs):
+            if name in types:
+                dtype = types[name].dtype
+                if dtype.itemsize == 1 and dtype.is_narrow:
+                    return True
+        return False
 
     def assemble(
         self,
@@ -184,13 +189,14 @@ class Builder:
         words = array("q")
         span: dict[str, list[int]] = {}
         bases: list[str] = []
+        roots, opcodes = self._roots, core.OPCODES
         for at, instr in enumerate(code):
-            operands = array("q")
+            operands = []
             for name in (*instr.inputs, *instr.outputs):
                 if not name:
                     operands.append(-1)
                     continue
-                root = self._roots.get(name, name)
+                root = roots.get(name, name)
                 number = ids.get(root)
                 if number is None:
                     number = ids[root] = len(ids)
@@ -208,11 +214,12 @@ class Builder:
                 if lifetime is not None:
                     lifetime[1] = at
                 operands.append(number)
-            words.extend(
-                (core.OPCODES[instr.op], len(instr.inputs), len(instr.outputs), len(instr.params))
-            )
+            params: Any = instr.params
+            if float in set(map(type, params)):
+                params = tuple(map(_word, params))
+            words.extend((opcodes[instr.op], len(instr.inputs), len(instr.outputs), len(params)))
             words.extend(operands)
-            words.extend(map(_word, instr.params))
+            words.extend(params)
         taken = self._taken_over(code, span)
         lives = [Lifetime(self.types[name].nbytes, *ends) for name, ends in span.items()]
         offsets, arena_bytes = assign(lives)

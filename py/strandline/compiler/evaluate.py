@@ -36,9 +36,12 @@ _TOO_LARGE = 1 << 48
 
 def foldable(node: Node) -> bool:
     """Whether the node's outputs follow from its inputs and attributes alone."""
-    if node.op in RANDOM or (node.op == "Dropout" and len(node.inputs) > 2):
-        return False
-    return not any(isinstance(value, Graph) for value in node.attrs.values())
+    known: bool | None = node.memo.get("foldable")
+    if known is None:
+        varies = node.op in RANDOM or (node.op == "Dropout" and len(node.inputs) > 2)
+        has_body = any(isinstance(value, Graph) for value in node.attrs.values())
+        known = node.memo["foldable"] = not varies and not has_body
+    return known
 
 
 def evaluate(

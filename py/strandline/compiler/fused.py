@@ -15,6 +15,7 @@ from typing import Any
 from strandline._lazy import np
 from strandline.onnx.graph import Node
 from strandline.onnx.types import TensorType
+from strandline.ops.conv import conv_types
 from strandline.ops.registry import Attrs, Info, find, op
 from strandline.ops.rules import broadcast_shapes, same
 
@@ -93,10 +94,9 @@ def _conv_node(attrs: Attrs) -> Node:
 def _conv_types(
     inputs: Sequence[Info | None], attrs: Attrs, n_outputs: int
 ) -> Sequence[TensorType] | None:
-    node = _conv_node(attrs)
-    types = find(node, _OPSETS).types(node, inputs[:3])
+    types = conv_types(inputs, attrs, n_outputs)
     residual = inputs[3] if len(inputs) > 3 else None
-    if types is None or residual is None:
+    if residual is None:
         return types
     shape = broadcast_shapes(types[0].shape, residual.type.shape)
     return [TensorType(types[0].dtype, shape)]

@@ -111,7 +111,7 @@ class _Planner:
             branch = self._known_branch(node)
             if branch is not None:
                 self._walk(branch, made_here)
-            elif any(name in self.late or name in made_here for name in names):
+            elif not (self.late.isdisjoint(names) and made_here.isdisjoint(names)):
                 self.rest.append(node)
                 self.late.update(name for name in node.outputs if name)
             elif not self._place(node, names):
@@ -140,28 +140,32 @@ class _Planner:
         operator = find(node, self.graph.opsets)
         types: Sequence[TensorType] | None = None
         code: list[Instr] | None = None
-        before = [self.levels.get(builder.root(name), 0) for name in names if name]
-        self.level = max((there + (there & 1) for there in before), default=0)
-        if not any(name in self.shown for name in names):
-            infos = [
-                Info(builder.types[name], builder.values.get(name)) if name else None
-                for name in node.inputs
-            ]
+        before = 0
+        for name in names:
+            if name:
+                before = max(before, self.levels.get(builder.root(name), 0))
+        self.level = before + (before & 1)
+        if self.shown.isdisjoint(names):
+            known, values = builder.types, builder.values
+            infos = [Info(known[name], values.get(name)) if name else None for name in node.inputs]
             if self._fold(node, operator, infos):
                 return True
             types = infer(node, operator, infos)
         if types is not None:
             builder.types.update(zip(node.outputs, types, strict=False))
-            if not any(type_.size for type_ in types):
+            sizes = [type_.size for type_ in types]
+            if not any(sizes):
                 self._know_empty(node.outputs)
                 return True
             code = builder.lower(node, operator, self._opset(node))
             if code is not None:
-                self._know_empty(self._not_written(node, code))
+                if not all(sizes):
+                    self._know_empty(self._not_written(node, code))
                 self._know_aliases(node.outputs)
-        level = self.level if code is not None else max((t | 1 for t in before), default=1)
-        for name in filter(None, node.outputs):
-            self.levels.setdefault(builder.root(name), level)
+        level = self.level if code is not None else before | 1
+        for name in node.outputs:
+            if name:
+                self.levels.setdefault(builder.root(name), level)
         self.work.append(_Work(node, operator, names, types, code, level))
         return types is not None
 
@@ -185,9 +189,9 @@ class _Planner:
 
     def _know_aliases(self, names: Iterable[str]) -> None:
         """Outputs that a rule found to be a constant under another shape."""
-        for name in filter(None, names):
+        for name in names:
             source = self.builder.values.get(self.builder.root(name))
-            if source is not None and name not in self.builder.values:
+            if source is not None and name and name not in self.builder.values:
                 whole = Constant(self.builder.types[name], source.data, source.strings)
                 self.builder.know(name, whole)
                 self.builder.folded.add(name)
@@ -199,7 +203,7 @@ class _Planner:
         known = infos[0] and from_type(node, infos[0].type) if infos else None
         if known:
             results = {node.outputs[0]: known}
-        elif foldable(node) and all(info is None or info.value is not None for info in infos):
+        elif all(i is None or i.value is not None for i in infos) and foldable(node):
             constants = [None if info is None else info.value for info in infos]
             made = evaluate(node, operator, constants, self._opset(node), self.store)
             if made is None:
@@ -216,6 +220,7 @@ class _Planner:
 
     def finish(self) -> Plan:
         """Drop what nobody needs, cut into steps, give every value its slot."""
+        self._base = _Bases(self.builder).__getitem__
         late = [name for name in self.outputs if name in self.late]
         rest_inputs = self._rest_inputs() if late else []
         wanted = {self._base(name) for name in (*self.outputs, *rest_inputs)}
@@ -353,11 +358,19 @@ class _Planner:
             self._slot(base), self.builder.types.get(name), None, None if whole else start
         )
 
-    def _base(self, name: str) -> str:
-        return self.builder.base(name)[0]
-
     def _slot(self, name: str) -> int:
         return self.slots.setdefault(name, len(self.slots))
+
+
+class _Bases(dict[str, str]):
+    """The base of every name, once no more aliases come."""
+
+    def __init__(self, builder: Builder) -> None:
+        self._builder = builder
+
+    def __missing__(self, name: str) -> str:
+        base = self[name] = self._builder.base(name)[0]
+        return base
 
 
 def _operands(code: Iterable[Instr]) -> Iterable[str]:

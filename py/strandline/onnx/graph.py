@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,27 @@ class Constant:
         return result
 
 
+class Computed(Constant):
+    """A constant that can be made again: it gives `data` away when it is first asked, and from then on
+    asks `make`. What a kernel wants packed is so not kept beside its packed form."""
+
+    __slots__ = ("_data", "_make")
+    _make: Callable[[], memoryview]
+    _data: memoryview | None
+
+    def __init__(
+        self, type_: TensorType, make: Callable[[], memoryview], data: memoryview | None = None
+    ) -> None:
+        for name, value in (("type", type_), ("strings", ()), ("_make", make), ("_data", data)):
+            object.__setattr__(self, name, value)
+
+    @property
+    def data(self) -> memoryview:
+        data = self._data
+        object.__setattr__(self, "_data", None)
+        return self._make() if data is None else data
+
+
 AttributeValue = Any
 """int, float, str, bytes, Constant, Graph, or a sequence of one of them (numbers as buffer-protocol arrays)."""
 
@@ -91,6 +112,8 @@ class Node:
     attrs: Mapping[str, AttributeValue] = field(default_factory=dict)
     domain: str = ""
     name: str = ""
+    memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+    """What follows from the node alone and is asked for again and again."""
 
     def __str__(self) -> str:
         kind = f"{self.domain}.{self.op}" if self.domain else self.op

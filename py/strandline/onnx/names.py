@@ -30,10 +30,13 @@ def captured(graph: Graph) -> tuple[str, ...]:
 
 def used(node: Node) -> tuple[str, ...]:
     """The node's inputs in order (absent ones empty), then what its subgraphs take from outside."""
-    outside: dict[str, None] = {}
-    for graph in subgraphs(node):
-        outside.update(dict.fromkeys(captured(graph)))
-    return (*node.inputs, *outside) if outside else node.inputs
+    names: tuple[str, ...] | None = node.memo.get("used")
+    if names is None:
+        outside: dict[str, None] = {}
+        for graph in subgraphs(node):
+            outside.update(dict.fromkeys(captured(graph)))
+        names = node.memo["used"] = (*node.inputs, *outside) if outside else node.inputs
+    return names
 
 
 def with_own_names(graph: Graph, prefix: str) -> Graph:

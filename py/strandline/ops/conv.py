@@ -29,7 +29,8 @@ def conv_window(x: tuple[int, ...], w: tuple[int, ...], attrs: Attrs) -> Window:
     return window(x[2:], w[2:], attrs)
 
 
-def _conv(inputs: Inputs, attrs: Attrs, n: int) -> Types:
+def conv_types(inputs: Inputs, attrs: Attrs, n: int) -> Types:
+    """The shape rule of Conv."""
     x, w = need(inputs, 0), need(inputs, 1)
     return [
         TensorType(x.dtype, (x.shape[0], w.shape[0], *conv_window(x.shape, w.shape, attrs).output))
@@ -56,7 +57,7 @@ def convolve(x: Array, w: Array, b: Array | None, attrs: Attrs) -> Array:
     return np.ascontiguousarray(result).reshape(batch, w.shape[0], *shape.output).astype(x.dtype)
 
 
-@op("Conv", shape=_conv)
+@op("Conv", shape=conv_types)
 def conv(
     x: Array,
     w: Array,
@@ -78,7 +79,7 @@ def conv(
 
 
 def _conv_integer(inputs: Inputs, attrs: Attrs, n: int) -> Types:
-    return [TensorType(int32, _conv(inputs, attrs, n)[0].shape)]
+    return [TensorType(int32, conv_types(inputs, attrs, n)[0].shape)]
 
 
 @op("ConvInteger", since=10, shape=_conv_integer)
@@ -229,7 +230,7 @@ def causal_conv_with_state(
 
 
 def _deform_conv(inputs: Inputs, attrs: Attrs, n: int) -> Types:
-    return _conv(inputs, attrs, n)
+    return conv_types(inputs, attrs, n)
 
 
 @op("DeformConv", since=19, shape=_deform_conv)

@@ -7,7 +7,7 @@ from typing import Any
 from strandline._lazy import np
 from strandline.onnx.types import DType, TensorType, float32, uint8
 from strandline.ops.cast import convert, element_type
-from strandline.ops.conv import _conv, conv_integer
+from strandline.ops.conv import conv_integer, conv_types
 from strandline.ops.linalg import matmul_integer, matmul_shape
 from strandline.ops.narrow import dtype_of, integer_limits, is_narrow, widen
 from strandline.ops.registry import Array, Attrs, op
@@ -145,7 +145,7 @@ def qlinear_matmul(
 
 
 def _qlinear_conv(inputs: Inputs, attrs: Attrs, n: int) -> Types:
-    shape = _conv([at(inputs, 0), at(inputs, 3)], attrs, n)[0].shape
+    shape = conv_types([at(inputs, 0), at(inputs, 3)], attrs, n)[0].shape
     return [TensorType(need(inputs, 7).dtype, shape)]
 
 

@@ -56,12 +56,18 @@ class Op:
     any_type: bool
     """The reference copes itself with types that NumPy lacks; else they are widened for it."""
 
-    def attrs(self, node: Node) -> dict[str, Any]:
+    def attrs(self, node: Node) -> Attrs:
         """The node's attributes over the defaults of the reference's keyword arguments.
 
         Raises UnsupportedOperator when the node carries an attribute that this version does not
         have, or lacks one that it must have.
         """
+        known: tuple[int, Attrs] | None = node.memo.get("attrs")
+        if known is None or known[0] != self.since:
+            known = node.memo["attrs"] = self.since, self._attrs(node)
+        return known[1]
+
+    def _attrs(self, node: Node) -> Attrs:
         unknown = node.attrs.keys() - self.known
         if unknown:
             raise UnsupportedOperator(
@@ -174,10 +180,14 @@ def find(node: Node, opsets: Mapping[str, int]) -> Op:
 
     Raises UnsupportedOperator with the operator, its domain and version when there is none.
     """
+    known: tuple[Mapping[str, int], Op] | None = node.memo.get("operator")
+    if known is not None and known[0] is opsets:
+        return known[1]
     domain = "" if node.domain == "ai.onnx" else node.domain
     version = opsets.get(domain, opsets.get("ai.onnx", 1) if domain == "" else 1)
     for candidate in _TABLE.get((domain, node.op), ()):
         if candidate.since <= version:
+            node.memo["operator"] = opsets, candidate
             return candidate
     raise UnsupportedOperator(
         f"operator {domain or 'ai.onnx'}.{node.op} (opset {version}) of node {node} is not "

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from strandline._lazy import np
@@ -35,11 +36,29 @@ def window(
     rank = len(spatial)
     if len(kernel) != rank:
         raise ValueError(f"a kernel of {len(kernel)} axes over {rank} spatial axes")
-    strides = ints(attrs.get("strides")) or (1,) * rank
-    dilations = ints(attrs.get("dilations")) or (1,) * rank
-    pads = ints(attrs.get("pads")) or (0,) * (2 * rank)
+    return _window(
+        tuple(spatial),
+        tuple(kernel),
+        ints(attrs.get("strides")) or (1,) * rank,
+        ints(attrs.get("dilations")) or (1,) * rank,
+        ints(attrs.get("pads")) or (0,) * (2 * rank),
+        attrs.get("auto_pad", "NOTSET"),
+        ceil_mode,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _window(
+    spatial: tuple[int, ...],
+    kernel: tuple[int, ...],
+    strides: tuple[int, ...],
+    dilations: tuple[int, ...],
+    pads: tuple[int, ...],
+    mode: str,
+    ceil_mode: int,
+) -> Window:
+    rank = len(spatial)
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
-    mode = attrs.get("auto_pad", "NOTSET")
     begins, ends = list(pads[:rank]), list(pads[rank:])
     if mode == "VALID":
         begins, ends = [0] * rank, [0] * rank
@@ -59,7 +78,7 @@ def window(
         if ceil_mode and (count - 1) * step >= size + begins[i]:
             count -= 1  # the last window would start in the end padding
         output.append(max(count, 0))
-    return Window(tuple(kernel), strides, dilations, tuple(begins), tuple(ends), tuple(output))
+    return Window(kernel, strides, dilations, tuple(begins), tuple(ends), tuple(output))
 
 
 def views(x: Array, w: Window, fill: Any) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 ROWS = 12
 """The tallest tile of any instruction set: packed weights are padded to a multiple of at most this many rows."""
@@ -33,6 +33,14 @@ def packs_rows(rows: int, columns: int, inner: int, panel: int) -> tuple[bool, .
         return (False,)
     pays = rows >= 24 and columns >= 4 * panel and inner > 4
     return pays, not pays
+
+
+@lru_cache(maxsize=1024)
+def conv_shape(
+    plane: tuple[int, ...], channels: int, filters: int, groups: int, panel: int
+) -> ConvShape:
+    """The shape, with what has been found out about it before."""
+    return ConvShape(plane, channels, filters, groups, panel)
 
 
 def plane_floats(plane: Sequence[int]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from strandline.onnx.types import DType, TensorType
 
@@ -17,6 +18,12 @@ def code(dtype: DType) -> int:
 
 def contiguous(shape: Sequence[int]) -> tuple[int, ...]:
     """Strides of a C-contiguous tensor."""
+    return _contiguous(tuple(shape))
+
+
+# A network has the same few shapes over and over, and each more than once per plan.
+@lru_cache(maxsize=1024)
+def _contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
     strides = []
     step = 1
     for size in reversed(shape):
@@ -27,6 +34,11 @@ def contiguous(shape: Sequence[int]) -> tuple[int, ...]:
 
 def broadcast(shape: Sequence[int], to: Sequence[int]) -> tuple[int, ...]:
     """Strides by which a contiguous tensor of `shape` is read as one of shape `to`."""
+    return _broadcast(tuple(shape), tuple(to))
+
+
+@lru_cache(maxsize=1024)
+def _broadcast(shape: tuple[int, ...], to: tuple[int, ...]) -> tuple[int, ...]:
     missing = len(to) - len(shape)
     strides = contiguous(shape)
     return (0,) * missing + tuple(
@@ -39,6 +51,11 @@ def merge(dims: Sequence[int], *operands: Sequence[int]) -> tuple[tuple[int, ...
 
     Axes of size 1 go; neighbours that every operand steps through as one become one.
     """
+    return _merge(tuple(dims), *map(tuple, operands))
+
+
+@lru_cache(maxsize=1024)
+def _merge(dims: tuple[int, ...], *operands: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
     merged: list[list[int]] = []
     for axis in reversed(range(len(dims))):
         size = dims[axis]

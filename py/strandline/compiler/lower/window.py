@@ -14,7 +14,7 @@ from strandline.compiler.lower.choice import (
     ROWS,
     WIDEST_DEPTHWISE,
     WIDEST_POOL,
-    ConvShape,
+    conv_shape,
     plane_floats,
 )
 from strandline.compiler.lower.half import narrow_output, wide_output, widened
@@ -87,7 +87,7 @@ def convolution(
     """Emit a convolution of float32 images over one or two axes; the residual is of the target's shape."""
     batch, channels, *spatial = low.type(x).shape
     filters = low.type(w).shape[0]
-    shape = ConvShape(plane_of(spatial, window), channels, filters, groups, core.panel_width())
+    shape = conv_shape(plane_of(spatial, window), channels, filters, groups, core.panel_width())
     params = (batch, channels, filters, groups, *shape.plane, *then.params)
 
     def emit(op: str, block: int = 0) -> None:

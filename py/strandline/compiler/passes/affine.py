@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 
 from strandline.compiler import fused
 from strandline.compiler.lower import rule_for
-from strandline.compiler.passes.rewrite import Arithmetic, Uses, ranks, scalar
+from strandline.compiler.lower.layout import MAX_RANK
+from strandline.compiler.passes.rewrite import LARGE, Arithmetic, Uses, ranks, scalar
 from strandline.compiler.store import Store, constant_of
-from strandline.onnx.graph import Constant, Graph, Node
+from strandline.onnx.graph import Computed, Constant, Graph, Node
 from strandline.onnx.types import int64
 
 
@@ -185,8 +186,9 @@ class _Folding:
             across = (-1,) + (1,) * (len(weight.shape) - 1)
         calc = self.arithmetic
         if chain.scale is not None:
-            scaled = calc("Mul", weight, calc.reshape(chain.scale, across))
+            factors = calc.reshape(chain.scale, across)
             bias = calc("Mul", bias, chain.scale)
+            scaled = factors and self.scaled(weight, factors)
             if scaled is None:
                 return None
             weight = scaled
@@ -194,6 +196,19 @@ class _Folding:
             bias = calc("Add", bias, shift) if bias else shift
         names = self.enter(last, weight, bias)
         return replace(first, inputs=(first.inputs[0], *names), outputs=last.outputs)
+
+    def scaled(self, weight: Constant, factors: Constant) -> Constant | None:
+        """The weights times a factor per channel; when they are large, on demand."""
+        calc = self.arithmetic
+        if weight.type.nbytes <= LARGE or len(weight.shape) > MAX_RANK:
+            return calc("Mul", weight, factors)
+
+        def make() -> memoryview:
+            product = calc("Mul", weight, factors)
+            assert product is not None, "the core multiplies floats"
+            return product.data
+
+        return Computed(weight.type, make)
 
     def enter(self, node: Node, *constants: Constant | None) -> tuple[str, ...]:
         """New constants under names of their own."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from strandline.compiler.evaluate import evaluate, foldable
+from strandline.compiler.passes.rewrite import LARGE
 from strandline.compiler.store import Store
-from strandline.onnx.graph import Constant, Graph, Node
+from strandline.onnx.graph import Computed, Constant, Graph, Node
+from strandline.onnx.types import string
 from strandline.ops.registry import find
 
 
@@ -30,11 +33,27 @@ def fold_constants(
             made = made if _bytes(made.values()) <= given or node.op == "Constant" else None
         if made is None:
             kept.append(node)
-        else:
-            constants |= made
+            continue
+        for name, constant in made.items():
+            if constant.type.nbytes > LARGE and constant.dtype is not string:
+                again = partial(_again, name, node, graph.opsets, values, store)
+                constant = Computed(constant.type, again, constant.data)
+            constants[name] = constant
     if len(kept) == len(graph.nodes):
         return graph
     return replace(graph, nodes=tuple(kept), constants=constants)
+
+
+def _again(
+    name: str,
+    node: Node,
+    opsets: Mapping[str, int],
+    values: Sequence[Constant | None],
+    store: Store,
+) -> memoryview:
+    made = evaluate(node, find(node, opsets), values, opsets.get(node.domain, 1), store)
+    assert made is not None, "what could be computed once can be again"
+    return made[name].data
 
 
 def _bytes(constants: Iterable[Constant]) -> int:

@@ -13,6 +13,9 @@ from strandline.onnx.names import used
 from strandline.onnx.types import DType, float64, int64
 from strandline.ops.registry import find
 
+LARGE = 1 << 16
+"""Bytes of a constant that is rather made again than kept."""
+
 
 class Uses:
     """For each value how often it is used, and which node makes it."""
