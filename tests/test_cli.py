@@ -125,6 +125,13 @@ def parser_with(command: Any) -> argparse.ArgumentParser:
     return parser
 
 
+def test_explain_says_what_runs_where(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("explain model.onnx --runs 2") == 0
+    told = capsys.readouterr().out
+    assert "needs no NumPy" in told and "median of 2 runs" in told
+    assert re.search(r"\d+ × +\d+\.\d+ ms +\d+\.\d%", told)
+
+
 def test_score_writes_csv_table_and_profile(site: Path) -> None:
     line = "score site moved.csv -o out.csv --db sqlite:///s.db --table t --profile p.json --keep a"
     assert run(line) == 0

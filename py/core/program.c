@@ -252,18 +252,29 @@ static bool bind(sl_program *program, int side, const sl_buffer *buffers, size_t
     return true;
 }
 
+bool sl_program_bind(sl_program *program, const sl_buffer *inputs, size_t n_inputs,
+                     const sl_buffer *outputs, size_t n_outputs, char error[SL_ERROR_BYTES]) {
+    return bind(program, 0, inputs, n_inputs, error) && bind(program, 1, outputs, n_outputs, error);
+}
+
+size_t sl_program_length(const sl_program *program) {
+    return program->n_calls;
+}
+
+bool sl_program_step(sl_program *program, size_t instruction, char error[SL_ERROR_BYTES]) {
+    const sl_call *call = &program->calls[instruction];
+    const char *wrong = call->kernel->run(call);
+    if (wrong)
+        snprintf(error, SL_ERROR_BYTES, "instruction %zu (%s): %s", instruction, call->kernel->name,
+                 wrong);
+    return !wrong;
+}
+
 bool sl_program_run(sl_program *program, const sl_buffer *inputs, size_t n_inputs,
                     const sl_buffer *outputs, size_t n_outputs, char error[SL_ERROR_BYTES]) {
-    if (!bind(program, 0, inputs, n_inputs, error) || !bind(program, 1, outputs, n_outputs, error))
-        return false;
+    if (!sl_program_bind(program, inputs, n_inputs, outputs, n_outputs, error)) return false;
     for (size_t i = 0; i < program->n_calls; i++) {
-        const sl_call *call = &program->calls[i];
-        const char *wrong = call->kernel->run(call);
-        if (wrong) {
-            snprintf(error, SL_ERROR_BYTES, "instruction %zu (%s): %s", i, call->kernel->name,
-                     wrong);
-            return false;
-        }
+        if (!sl_program_step(program, i, error)) return false;
     }
     return true;
 }

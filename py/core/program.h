@@ -46,6 +46,13 @@ void sl_program_free(sl_program *program);
 bool sl_program_run(sl_program *program, const sl_buffer *inputs, size_t n_inputs,
                     const sl_buffer *outputs, size_t n_outputs, char error[SL_ERROR_BYTES]);
 
+/* A run in its parts, for whoever wants to do something between instructions: the buffers, then
+ * each instruction in order. */
+bool sl_program_bind(sl_program *program, const sl_buffer *inputs, size_t n_inputs,
+                     const sl_buffer *outputs, size_t n_outputs, char error[SL_ERROR_BYTES]);
+size_t sl_program_length(const sl_program *program);
+bool sl_program_step(sl_program *program, size_t instruction, char error[SL_ERROR_BYTES]);
+
 /* A program with its buffers: all that a caller in another language needs is one pointer, here, and
  * after a refusal the sentence that it points at. The buffers are the owner's, inputs first. */
 typedef struct {

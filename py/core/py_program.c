@@ -1,9 +1,11 @@
 /* strandline._core.Program: a checked list of kernel calls that runs over one arena. */
+#define _POSIX_C_SOURCE 199309L /* clock_gettime */
 #include "py.h"
 
 #include "program.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 typedef struct {
     PyObject_HEAD sl_program *program;
@@ -124,7 +126,15 @@ static bool align_inputs(sl_buffer *views, void **copies, Py_ssize_t n) {
     return true;
 }
 
-static bool run_bound(program *self, sl_buffer *views, Py_ssize_t n_in, Py_ssize_t n_out) {
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Runs it; adds the seconds that each instruction took to `seconds` unless that is NULL. */
+static bool run_bound(program *self, sl_buffer *views, Py_ssize_t n_in, Py_ssize_t n_out,
+                      double *seconds) {
     char error[SL_ERROR_BYTES];
     for (Py_ssize_t i = n_in; i < n_in + n_out; i++) {
         if (misaligned(views[i].data)) {
@@ -133,17 +143,26 @@ static bool run_bound(program *self, sl_buffer *views, Py_ssize_t n_in, Py_ssize
             return false;
         }
     }
-    bool ok =
-        sl_program_run(self->program, views, (size_t)n_in, views + n_in, (size_t)n_out, error);
+    const sl_buffer *outputs = views + n_in;
+    bool ok;
+    if (!seconds) {
+        ok = sl_program_run(self->program, views, (size_t)n_in, outputs, (size_t)n_out, error);
+    } else {
+        ok = sl_program_bind(self->program, views, (size_t)n_in, outputs, (size_t)n_out, error);
+        for (size_t i = 0; ok && i < sl_program_length(self->program); i++) {
+            const double before = now();
+            ok = sl_program_step(self->program, i, error);
+            seconds[i] += now() - before;
+        }
+    }
     if (!ok) PyErr_SetString(PyExc_ValueError, error);
     return ok;
 }
 
-static PyObject *program_run(program *self, PyObject *args) {
-    PyObject *inputs, *outputs, *result = NULL;
-    if (!PyArg_ParseTuple(args, "OO:run", &inputs, &outputs)) return NULL;
+static bool run(program *self, PyObject *inputs, PyObject *outputs, double *seconds) {
+    bool ok = false;
     Py_ssize_t n_in = PySequence_Size(inputs), n_out = PySequence_Size(outputs);
-    if (n_in < 0 || n_out < 0) return NULL;
+    if (n_in < 0 || n_out < 0) return false;
     size_t n = (size_t)n_in + (size_t)n_out;
     Py_buffer few_buffers[FEW],
         *buffers = n <= FEW ? few_buffers : PyMem_Calloc(n, sizeof *buffers);
@@ -155,8 +174,7 @@ static PyObject *program_run(program *self, PyObject *args) {
         if (acquire(outputs, buffers + n_in, n_out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)) {
             for (size_t i = 0; i < n; i++)
                 views[i] = (sl_buffer){buffers[i].buf, (size_t)buffers[i].len};
-            if (align_inputs(views, copies, n_in) && run_bound(self, views, n_in, n_out))
-                result = Py_NewRef(Py_None);
+            ok = align_inputs(views, copies, n_in) && run_bound(self, views, n_in, n_out, seconds);
             for (Py_ssize_t i = 0; i < n_in; i++)
                 sl_aligned_free(copies[i]);
             release(buffers + n_in, n_out);
@@ -168,12 +186,35 @@ static PyObject *program_run(program *self, PyObject *args) {
         PyMem_Free(views);
         PyMem_Free(copies);
     }
+    return ok;
+}
+
+static PyObject *program_run(program *self, PyObject *args) {
+    PyObject *inputs, *outputs;
+    if (!PyArg_ParseTuple(args, "OO:run", &inputs, &outputs)) return NULL;
+    return run(self, inputs, outputs, NULL) ? Py_NewRef(Py_None) : NULL;
+}
+
+static PyObject *program_profile(program *self, PyObject *args) {
+    PyObject *inputs, *outputs, *result = NULL;
+    if (!PyArg_ParseTuple(args, "OO:profile", &inputs, &outputs)) return NULL;
+    const Py_ssize_t n = (Py_ssize_t)sl_program_length(self->program);
+    double *seconds = PyMem_Calloc((size_t)n + 1, sizeof *seconds);
+    if (!seconds) return PyErr_NoMemory();
+    if (run(self, inputs, outputs, seconds)) result = PyList_New(n);
+    for (Py_ssize_t i = 0; result && i < n; i++) {
+        PyObject *one = PyFloat_FromDouble(seconds[i]);
+        if (!one || PyList_SetItem(result, i, one) < 0) Py_CLEAR(result);
+    }
+    PyMem_Free(seconds);
     return result;
 }
 
 static PyMethodDef methods[] = {
     {"run", (PyCFunction)program_run, METH_VARARGS,
      "run(inputs, outputs): compute the outputs in place."},
+    {"profile", (PyCFunction)program_profile, METH_VARARGS,
+     "profile(inputs, outputs): as run; the seconds that each instruction took."},
     {NULL, NULL, 0, NULL},
 };
 

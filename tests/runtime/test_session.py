@@ -342,6 +342,16 @@ class TestPlans:
         text = Session(affine()).explain([TensorType(float32, (5, 3))])
         assert "x float32[5, 3]" in text and "needs no NumPy" in text and "gemm_f32" in text
 
+    def test_a_profile_names_what_runs(self) -> None:
+        affine_times = Session(affine()).profile({"x": np.ones((5, 3), np.float32)}, runs=3)
+        assert [name for name, _ in affine_times] == ["gemm_f32", "relu"]
+        x = np.array([[0, 1, 2], [3, 0, 0]], np.float32)
+        times = Session(TestDataDependent().nonzero()).profile({"x": x}, runs=4)
+        assert "NonZero (NumPy)" in [name for name, _ in times]
+        assert all(seconds >= 0 for _, seconds in times)
+        with pytest.raises(ValueError, match="no kernels to time"):
+            Session(affine(), backend="reference").profile({"x": x})
+
     def test_an_input_of_unknown_rank_needs_types(self) -> None:
         data = model([node("Neg", ["x"], ["y"])], [tensor("x")], [tensor("y")])
         with pytest.raises(FeedError, match="declares no shape"):

@@ -80,6 +80,13 @@ _COMMANDS: tuple[tuple[str, Command, AddArguments, str, str], ...] = (
         optimizing.OPTIMIZE_EXAMPLES,
     ),
     (
+        "explain",
+        optimizing.explain,
+        optimizing.explain_arguments,
+        "say what runs where in a model, and how long each kernel takes",
+        optimizing.EXPLAIN_EXAMPLES,
+    ),
+    (
         "score",
         packing.score,
         packing.score_arguments,

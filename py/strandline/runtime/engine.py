@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from strandline.compiler.evaluate import run_reference
@@ -94,10 +95,15 @@ class Engine:
         self, plan: Plan, feeds: Sequence[Any], types: Types, strings: LocalStrings
     ) -> list[Typed]:
         """The outputs of `plan` in order, from values between steps."""
-        run = _Run(self, plan, feeds, types, strings)
-        for step in plan.steps:
-            run.step(step)
-        return run.outputs()
+        return _Run(self, plan, feeds, types, strings).outputs()
+
+    def profile(
+        self, plan: Plan, feeds: Sequence[Any], types: Types, strings: LocalStrings
+    ) -> list[tuple[str, float]]:
+        """The seconds of each kernel and of each step outside the core, in the order of a run."""
+        run = _TimedRun(self, plan, feeds, types, strings)
+        run.outputs()
+        return run.times
 
     def constant_array(self, operand: Operand) -> Any:
         """A constant operand as a NumPy array, made once."""
@@ -143,7 +149,7 @@ class _Run:
         values = self.values
         if isinstance(step, CoreStep):
             made = tuple(map(empty, step.types))
-            step.program.run(tuple(values[slot] for slot in step.inputs), made)
+            self.core(step, tuple(values[slot] for slot in step.inputs), made)
             for slot, value in zip(step.outputs, made, strict=True):
                 values[slot] = value
         elif isinstance(step, HostStep):
@@ -157,6 +163,9 @@ class _Run:
             assert type_ is not None
             values[step.output] = empty(type_)
             raw(values[step.output])[:] = raw(source)
+
+    def core(self, step: CoreStep, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+        step.program.run(inputs, outputs)
 
     def host(self, step: HostStep) -> None:
         results = run_reference(
@@ -192,6 +201,8 @@ class _Run:
         return to_array(*self.typed(operand), self.strings)
 
     def outputs(self) -> list[Typed]:
+        for step in self.plan.steps:
+            self.step(step)
         rest = self.plan.rest
         later = iter(self.run_rest(rest) if rest is not None else ())
         return [
@@ -205,7 +216,35 @@ class _Run:
         plan = engine.plans.get(
             (rest, types), lambda: compile_plan(rest.graph, types, engine.store, rest.folded)
         )
-        return engine.run(plan, [value for value, _ in inputs], types, self.strings)
+        return self.then(plan, [value for value, _ in inputs], types)
+
+    def then(self, plan: Plan, feeds: Sequence[Any], types: Types) -> list[Typed]:
+        """The rest of the run, by a plan of its own."""
+        return self.engine.run(plan, feeds, types, self.strings)
+
+
+class _TimedRun(_Run):
+    """A run that notes how long everything took."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.times: list[tuple[str, float]] = []
+
+    def step(self, step: Any) -> None:
+        started = perf_counter()
+        super().step(step)
+        if not isinstance(step, CoreStep):
+            name = f"{step.node.op} (NumPy)" if isinstance(step, HostStep) else "copy"
+            self.times.append((name, perf_counter() - started))
+
+    def core(self, step: CoreStep, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+        self.times += zip(step.kernels, step.program.profile(inputs, outputs), strict=True)
+
+    def then(self, plan: Plan, feeds: Sequence[Any], types: Types) -> list[Typed]:
+        later = _TimedRun(self.engine, plan, feeds, types, self.strings)
+        results = later.outputs()
+        self.times += later.times
+        return results
 
 
 class _Body:

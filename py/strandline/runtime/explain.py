@@ -1,4 +1,4 @@
-"""A plan in words, for people who wonder what runs where."""
+"""A plan in words, for people who wonder what runs where, and how long."""
 
 from __future__ import annotations
 
@@ -33,3 +33,17 @@ def explain(graph: Graph, types: Sequence[TensorType | None], plan: Plan) -> str
         nodes = len(plan.rest.graph.nodes)
         lines.append(f"  then {nodes} nodes, planned when the run shows their inputs' shapes")
     return "\n".join(lines)
+
+
+def times_table(times: Sequence[tuple[str, float]]) -> str:
+    """What `Session.profile` found, as one line per kernel: calls, milliseconds and share, the slowest first."""
+    calls = Counter(name for name, _ in times)
+    seconds = dict.fromkeys(calls, 0.0)
+    for name, each in times:
+        seconds[name] += each
+    total = sum(seconds.values()) or 1.0
+    width = max(map(len, seconds), default=0)
+    return "\n".join(
+        f"  {name:{width}}  {calls[name]:4} ×  {each * 1e3:9.3f} ms  {each / total:6.1%}"
+        for name, each in sorted(seconds.items(), key=lambda item: -item[1])
+    )

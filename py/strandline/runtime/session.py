@@ -244,14 +244,35 @@ class Session:
             return True
         return self._engine.plans.needed_numpy or bool(self._engine.store.folded_by_numpy)
 
-    def explain(self, types: Sequence[TensorType] | None = None) -> str:
+    def explain(self, types: Sequence[TensorType | None] | None = None) -> str:
         """The plan for inputs of these types (default: every unknown size 1) in words."""
         if self._engine is None:
             return "backend reference: every node through NumPy, nothing planned"
         known = self._types(types)
         return explain(self.graph, known, self._engine.plan(known))
 
-    def _types(self, types: Sequence[TensorType] | None) -> tuple[TensorType | None, ...]:
+    def profile(self, feeds: Mapping[str, Any], runs: int = 10) -> list[tuple[str, float]]:
+        """Where the time of a run goes: kernels (operators that NumPy runs) in the order in which they run, and the
+        seconds of each, the median over `runs`. Raises FeedError as `run`.
+        """
+        self.run(feeds)
+        engine = self._engine
+        if engine is None:
+            raise ValueError("backend reference has no kernels to time")
+        fed = [feeding.as_buffer(info, feeds[info.name]) for info in self.inputs]
+        types = tuple(type_ for _, type_ in fed)
+        plan, strings = engine.plan(types), LocalStrings(engine.store.vocabulary)
+        values = [
+            strings.encode(value) if text else value
+            for (value, _), text in zip(fed, self._texts, strict=True)
+        ]
+        times = [engine.profile(plan, values, types, strings) for _ in range(runs)]
+        return [
+            (each[0][0], sorted(seconds for _, seconds in each)[runs // 2])
+            for each in zip(*times, strict=True)
+        ]
+
+    def _types(self, types: Sequence[TensorType | None] | None) -> tuple[TensorType | None, ...]:
         if types is not None:
             return tuple(types)
         return tuple(feeding.smallest_type(info) for info in self.inputs)

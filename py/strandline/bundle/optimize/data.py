@@ -102,9 +102,7 @@ def _made_up(graph: Graph, seed: int) -> Feeds:
     named: dict[str, int] = {}
     for info in graph.inputs:
         if info.dtype is None or info.kind != "tensor" or info.dtype.name == "string":
-            raise PackError(
-                f"input {info.name!r} cannot be made up: give rows with --calibrate data.csv"
-            )
+            raise PackError(f"input {info.name!r} cannot be made up: give a file of rows")
         shape = []
         for axis, size in enumerate(info.shape or ()):
             if isinstance(size, int):
