@@ -14,7 +14,7 @@ TWO |= {"shift_left", "shift_right"}
 ROWS, COLUMNS = 3, 37
 
 
-@pytest.mark.parametrize("op", sorted(ELEMENTWISE))
+@pytest.mark.parametrize("op", sorted(ELEMENTWISE - {"chain_f32"}))
 def test_elementwise_kernels_may_overwrite_an_operand(op: str) -> None:
     dtype = np.uint8 if op in BITS else np.float32
     rng = np.random.default_rng(5)
@@ -36,6 +36,22 @@ def test_elementwise_kernels_may_overwrite_an_operand(op: str) -> None:
         core.call(op, [row, second], [second], *flipped)
         np.testing.assert_array_equal(second, other)
     np.testing.assert_array_equal(over, apart)
+
+
+def test_a_chain_may_overwrite_an_operand() -> None:
+    mul, relu = (
+        core.OPCODES[op] - core.OPCODES[first] for op, first in (("mul", "add"), ("relu", "neg"))
+    )
+    x = np.random.default_rng(5).standard_normal((ROWS, COLUMNS)).astype(np.float32)
+    row = np.linspace(-1, 1, COLUMNS, dtype=np.float32)
+    steps = ((0, 0, 0, -1, 0.0, 0.0), (2, mul, 1, 0, 0.0, 0.0), (1, relu, -1, -1, 0.0, 0.0))
+    steps += ((2, mul, 2, -1, 0.0, 0.0), (2, mul, 0, -1, 0.0, 0.0))
+    apart, over = np.empty_like(x), x.copy()
+    walk = (2, ROWS, COLUMNS, len(steps), COLUMNS, 1, 0, 1)
+    for source, target in ((x, apart), (over, over)):
+        core.call("chain_f32", [source, row], [target], *walk, *sum(steps, ()))
+    np.testing.assert_array_equal(over, apart)
+    np.testing.assert_array_equal(apart, np.maximum(x * row, 0) * (x * row) * x)
 
 
 class Written:

@@ -91,6 +91,20 @@ def _attention() -> Specimen:
     return Specimen((_f(3, 8), _f(5, 8), _f(5, 4), _f(3, 5)), (_empty("f", 3, 4), scratch), params)
 
 
+def _chain() -> Specimen:
+    """max(x * row, x) over [2, 3], x * row kept in the first slot on the way."""
+    mul, top = (core.OPCODES[name] - core.OPCODES["add"] for name in ("mul", "max"))
+    relu = core.OPCODES["relu"] - core.OPCODES["neg"]
+    steps = (
+        (0, 0, 0, -1, 0.0, 0.0),
+        (2, mul, 1, 0, 0.0, 0.0),
+        (1, relu, -1, -1, 0.0, 0.0),
+        (3, top, 2, -1, 0.0, 0.0),
+    )
+    walk = (2, 2, 3, len(steps), 3, 1, 0, 1)
+    return Specimen((_f(6), _f(3)), (_empty("f", 6),), (*walk, *sum(steps, ())))
+
+
 def _recurrent(gates: int, functions: int) -> Specimen:
     """Two directions over 3 steps of 2 sequences, 5 hidden."""
     steps, n, hidden, both = 3, 2, 5, 2
@@ -297,6 +311,7 @@ _MAKERS: dict[str, Callable[[], Specimen]] = {
         (_f(2, 6, 5), _f(6), _f(6)), (_empty("f", 2, 6, 5),), (2, 2, 3, 5, 1e-5)
     ),
     "attention_f32": _attention,
+    "chain_f32": _chain,
     "rnn_f32": lambda: _recurrent(1, 1),
     "gru_f32": lambda: _recurrent(3, 2),
     "lstm_f32": lambda: _recurrent(4, 3),

@@ -2,31 +2,11 @@
  * Parameters: element type of the operands, rank, dims[rank], strides of a[rank], strides of
  * b[rank] (elements; 0 repeats an axis). The output is contiguous; comparisons give bool,
  * everything else the operands' type. */
+#include "elementwise.h"
 #include "simd.h"
 #include "walk.h"
 
 #include <math.h>
-
-enum {
-    ADD,
-    SUB,
-    MUL,
-    DIV,
-    MIN,
-    MAX,
-    POW,
-    MOD,
-    FMOD,
-    PRELU,
-    EQUAL,
-    LESS,
-    LESS_EQUAL,
-    AND,
-    OR,
-    XOR,
-    SHIFT_LEFT,
-    SHIFT_RIGHT
-};
 
 enum { FORMAT, RANK, DIMS };
 

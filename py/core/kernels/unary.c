@@ -1,57 +1,10 @@
 /* Elementwise functions of one operand.
  * Parameters: element type, count, a, b (reals for float types, integers for integer types; what
  * they mean is said at each function, most ignore them). */
-#include "kernel.h"
+#include "elementwise.h"
 #include "vmath.h"
 
 #include <math.h>
-
-enum {
-    NEG,
-    ABS,
-    SIGN,
-    SQRT,
-    RECIPROCAL,
-    FLOOR,
-    CEIL,
-    ROUND,
-    EXP,
-    LOG,
-    TANH,
-    SIGMOID,
-    ERF,
-    SOFTPLUS,
-    SOFTSIGN,
-    RELU,
-    LEAKY_RELU,
-    ELU,
-    SELU,
-    CELU,
-    HARD_SIGMOID,
-    HARD_SWISH,
-    GELU,
-    GELU_TANH,
-    MISH,
-    SWISH,
-    THRESHOLDED_RELU,
-    SHRINK,
-    CLIP,
-    SIN,
-    COS,
-    TAN,
-    ASIN,
-    ACOS,
-    ATAN,
-    SINH,
-    COSH,
-    ASINH,
-    ACOSH,
-    ATANH,
-    ISNAN,
-    ISINF,
-    NOT,
-    BIT_NOT,
-};
 
 static const char *check_unary(const sl_args *a) {
     SL_SHAPE(a, 1, 1, 4);
@@ -113,7 +66,7 @@ SL_INLINE vf vf_expm1_negative(vf v) { /* e^v - 1 for v <= 0, without cancellati
     return vf_where(v > -0.34f, small, vf_exp(v) - 1.0f);
 }
 
-static void map_f32(int op, const float *x, float *y, size_t n, float a, float b) {
+void SL_NAME(sl_map_f32)(int op, const float *x, float *y, size_t n, float a, float b) {
     typedef float number;
     const vf zero = vf_set(0), one = vf_set(1);
     switch (op) {
@@ -240,7 +193,7 @@ static const char *run_unary(const sl_call *call) {
     const int64_t a = call->p[2], b = call->p[3];
     const int op = call->kernel->variant;
     switch (call->p[0]) {
-    case 'f': map_f32(op, x, y, n, (float)sl_real(a), (float)sl_real(b)); break;
+    case 'f': SL_NAME(sl_map_f32)(op, x, y, n, (float)sl_real(a), (float)sl_real(b)); break;
     case 'd': map_f64(op, x, y, n, sl_real(a), sl_real(b)); break;
     case 'b': map_i8(op, x, y, n, a, b); break;
     case 'h': map_i16(op, x, y, n, a, b); break;

@@ -28,6 +28,7 @@ ELEMENTWISE = frozenset(
         "thresholded_relu", "shrink", "sin", "cos", "tan", "asin", "acos", "atan", "sinh",
         "cosh", "asinh", "acosh", "atanh", "not", "bit_not", "add", "sub", "mul", "div", "min",
         "max", "pow", "mod", "fmod", "prelu", "and", "or", "xor", "shift_left", "shift_right",
+        "chain_f32",
     }
 )  # fmt: skip
 """Kernels that read an element of each operand before they write the same element of the output, so
@@ -255,11 +256,16 @@ class Builder:
             life = span.get(output)
             if life is None or life[0] != at:
                 continue
+            type_ = self.types[output]
+
+            def same_size(name: str, type_: TensorType = type_) -> bool:
+                other = self.types[name]
+                return (other.size, other.nbytes) == (type_.size, type_.nbytes)
+
             for name in map(self.root, instr.inputs):
                 first = taken.get(name, name)
                 before = span.get(first)
-                same_size = self.types[name].nbytes == self.types[output].nbytes
-                if before is not None and before[1] == at and same_size and name != output:
+                if before is not None and before[1] == at and same_size(name) and name != output:
                     before[1] = life[1]
                     taken[output] = first
                     del span[output]

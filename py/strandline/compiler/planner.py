@@ -9,6 +9,7 @@ from itertools import groupby
 
 from strandline.compiler.builder import Builder
 from strandline.compiler.evaluate import evaluate, foldable, from_type, infer
+from strandline.compiler.lower.chain import chained
 from strandline.compiler.lower.registry import Instr
 from strandline.compiler.plan import (
     NO_SLOT,
@@ -325,6 +326,7 @@ class _Planner:
                     inputs[name] = None
             made.update(dict.fromkeys(map(self._base, instr.outputs)))
         outputs = [name for name in made if name and last_use[name] > level]
+        code = chained(code, builder, outputs)
         recipe = builder.assemble(code, tuple(inputs), outputs)
         return CoreStep(
             program=recipe.program(),

@@ -1,0 +1,255 @@
+"""Elementwise kernel calls that follow from one another, put together as one call of chain_f32.
+
+What such calls hand on then stays in registers and needs no memory of its own. Every element is computed
+by the same operations as before, so results are the same to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Protocol
+
+from strandline import core
+from strandline.compiler.lower.layout import MAX_RANK, contiguous, merge
+from strandline.compiler.lower.registry import Instr
+
+MOST_INPUTS, MOST_STEPS = 12, 16
+"""What one call of chain_f32 takes: 32 steps with loads, and a slot for each result (chain.c)."""
+
+_FLOAT = ord("f")
+_UNARY = range(core.OPCODES["neg"], core.OPCODES["isnan"])
+_IN_REGISTERS = frozenset({"neg", "abs", "relu", "clip"})
+"""Functions of one operand for which chain_f32 makes no call."""
+_BINARY = frozenset({"add", "sub", "mul", "div", "min", "max", "prelu"})
+_LOAD, _APPLY, _PAIR, _SWAPPED = range(4)
+_NONE = -1
+
+
+def walkable(size: int, row: int, panel: int) -> bool:
+    """Whether one pass over `size` elements is quicker than several, when all operands lie in one piece for
+    `row` of them. `panel`: columns of a panel, two vectors (`core.panel_width()`).
+
+    Rows end in a block of eight vectors that is filled up.
+    """
+    return size >= 4096 and (row == size or row >= 16 * panel)
+
+
+def worthwhile(steps: int, panel: int) -> bool:
+    """Whether so many steps pay for finding their way in every block, of 32 elements with narrow vectors."""
+    return steps >= (2 if panel >= 16 else 4)
+
+
+def callable_within(panel: int) -> bool:
+    """Whether a block is large enough for a call that computes a function of it, such as exp."""
+    return panel >= 32
+
+
+class Memory(Protocol):
+    """What the builder knows of values."""
+
+    def root(self, name: str) -> str:
+        """The value whose bytes `name` is."""
+
+    def base(self, name: str) -> tuple[str, int]:
+        """The value in whose memory `name` lies, and at which byte."""
+
+
+_Operand = tuple[str, tuple[int, ...]]
+"""The root of a value, and strides in elements."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """An elementwise call as a walk over `dims`."""
+
+    at: int
+    result: str
+    function: int
+    """Its number among the kernels of its file."""
+    dims: tuple[int, ...]
+    operands: tuple[_Operand, ...]
+    numbers: tuple[int | float, ...] = (0.0, 0.0)
+    """a and b of a function of one operand."""
+
+    @property
+    def bounds(self) -> frozenset[int]:
+        """How many elements each axis and those after it have."""
+        return frozenset(self.dims[i] * step for i, step in enumerate(contiguous(self.dims)))
+
+    @property
+    def keys(self) -> set[tuple[str, tuple[int, ...], tuple[int, ...]]]:
+        """What tells operands apart: two ways to walk a value count twice."""
+        return {(name, self.dims, strides) for name, strides in self.operands}
+
+
+class _Group:
+    """Steps, the last one first; nobody else sees the results of the others."""
+
+    def __init__(self, last: _Step) -> None:
+        self.steps = [last]
+        self.bounds = last.bounds
+        self.inputs = last.keys
+
+    def join(self, step: _Step) -> bool:
+        """Take the step in, if one walk and one call serve for all."""
+        bounds = self.bounds | step.bounds
+        inputs = {key for key in self.inputs if key[0] != step.result} | step.keys
+        ordered = sorted(bounds)
+        if (
+            max(bounds) != max(step.bounds)
+            or max(bounds) != max(self.bounds)
+            or not walkable(ordered[-1], ordered[0], core.panel_width())
+            or any(b % a for a, b in pairwise(ordered))
+            or len(bounds) > MAX_RANK
+            or len(inputs) > MOST_INPUTS
+            or len(self.steps) == MOST_STEPS
+        ):
+            return False
+        self.steps.append(step)
+        self.bounds, self.inputs = bounds, inputs
+        return True
+
+
+def chained(code: Sequence[Instr], memory: Memory, kept: Collection[str]) -> list[Instr]:
+    """The same computation, elementwise calls in one where the later alone uses the earlier's result.
+
+    `kept`: bases that others read after this code. Linear in its length.
+    """
+    steps = [_step(at, instr, memory) for at, instr in enumerate(code)]
+    if sum(step is not None for step in steps) < 2:
+        return list(code)
+    touches = _Touches(code, memory, kept)
+    groups: dict[int, _Group] = {}
+    for step in filter(None, reversed(steps)):
+        readers = touches.only_readers(step)
+        group = groups.get(readers[0]) if readers else None
+        alone = group is not None and all(groups.get(at) is group for at in readers)
+        if group is None or not alone or not touches.movable(step) or not group.join(step):
+            group = _Group(step)
+        groups[step.at] = group
+    whole = []
+    for at, instr in enumerate(code):
+        group = groups.get(at)
+        if group is None or not worthwhile(len(group.steps), core.panel_width()):
+            whole.append(instr)
+        elif group.steps[0].at == at:
+            whole.append(_call(group, instr.outputs[0]))
+    return whole
+
+
+class _Touches:
+    """Who reads and who writes each base: places in the code."""
+
+    def __init__(self, code: Sequence[Instr], memory: Memory, kept: Collection[str]) -> None:
+        self._memory = memory
+        self._kept = kept
+        self._readers: dict[str, list[tuple[int, str]]] = {}
+        self._writers: dict[str, list[int]] = {}
+        for at, instr in enumerate(code):
+            for name in filter(None, instr.inputs):
+                reader = (at, memory.root(name))
+                self._readers.setdefault(memory.base(name)[0], []).append(reader)
+            for name in filter(None, instr.outputs):
+                self._writers.setdefault(memory.base(name)[0], []).append(at)
+
+    def only_readers(self, step: _Step) -> list[int]:
+        """All that read the step's result; none when others may see it, or it is written in parts."""
+        base, _ = self._memory.base(step.result)
+        reads = self._readers.get(base, [])
+        if base != step.result or base in self._kept or len(self._writers[base]) > 1:
+            return []
+        return [] if any(root != base for _, root in reads) else [at for at, _ in reads]
+
+    def movable(self, step: _Step) -> bool:
+        """Whether the step's operands hold the same ever after."""
+        bases = (self._memory.base(name)[0] for name, _ in step.operands)
+        return all(at < step.at for base in bases for at in self._writers.get(base, ()))
+
+
+def _step(at: int, instr: Instr, memory: Memory) -> _Step | None:
+    """The call as a step; None when chain_f32 has no such function."""
+    opcode = core.OPCODES[instr.op]
+    if not instr.params or instr.params[0] != _FLOAT:
+        return None
+    if opcode in _UNARY:
+        if instr.op not in _IN_REGISTERS and not callable_within(core.panel_width()):
+            return None
+        _, size, *numbers = instr.params
+        operand = memory.root(instr.inputs[0]), (1,)
+        result = memory.root(instr.outputs[0])
+        return _Step(at, result, opcode - _UNARY.start, (int(size),), (operand,), tuple(numbers))
+    if instr.op not in _BINARY:
+        return None
+    rank, *walk = map(int, instr.params[1:])
+    dims, *strides = (tuple(walk[i : i + rank]) for i in range(0, 3 * rank, rank))
+    operands = tuple(zip(map(memory.root, instr.inputs), strides, strict=True))
+    function = opcode - core.OPCODES["add"]
+    return _Step(at, memory.root(instr.outputs[0]), function, dims, operands)
+
+
+def _call(group: _Group, target: str) -> Instr:
+    """One call of chain_f32 for all steps of the group."""
+    bounds = sorted(group.bounds)
+    steps = [
+        replace(step, operands=tuple((x, _refined(step.dims, s, bounds)) for x, s in step.operands))
+        for step in reversed(group.steps)
+    ]
+    made = {step.result for step in steps}
+    taken = dict.fromkeys(x for step in steps for x in step.operands if x[0] not in made)
+    inputs = {operand: i for i, operand in enumerate(taken)}
+    dims = tuple(b // a for a, b in zip((1, *bounds), bounds, strict=False))[::-1]
+    walk, *strides = merge(dims, *(strides for _, strides in inputs))
+    words = _words(steps, inputs)
+    params = (len(walk), *walk, len(words), *sum(strides, ()), *sum(words, ()))
+    return Instr("chain_f32", tuple(name for name, _ in inputs), (target,), params)
+
+
+def _words(steps: Sequence[_Step], inputs: Mapping[_Operand, int]) -> list[tuple[int | float, ...]]:
+    """The steps as chain.c reads them, with loads and the slots of results that must be kept."""
+    words: list[tuple[int | float, ...]] = []
+    last = {name: i for i, step in enumerate(steps) for name, _ in step.operands}
+    slots: dict[str, int] = {}
+    free = list(range(MOST_STEPS))
+    before = ""
+
+    def place(operand: _Operand) -> int:
+        known = inputs.get(operand)
+        return len(inputs) + slots[operand[0]] if known is None else known
+
+    for i, step in enumerate(steps):
+        x, y = step.operands[0], step.operands[-1]
+        kind = _APPLY if len(step.operands) == 1 else _PAIR
+        # The first operand is the result before or else loaded; a single element is no row to load.
+        still = x in inputs and x[1][-1] == 0
+        if kind == _PAIR and x[0] != before and (y[0] == before or still):
+            kind, x, y = _SWAPPED, y, x
+        if x[0] != before:
+            words.append((_LOAD, 0, place(x), _NONE, 0.0, 0.0))
+        operand = _NONE if kind == _APPLY else place(y)
+        for name in {name for name, _ in step.operands if last[name] == i}:
+            if name in slots:
+                free.append(slots.pop(name))
+        # What the next step alone takes, once, need not be kept.
+        after = [name for name, _ in steps[i + 1].operands] if i + 1 < len(steps) else []
+        if after and (last[step.result] > i + 1 or after.count(step.result) != 1):
+            slots[step.result] = free.pop()
+        keep = slots.get(step.result, _NONE)
+        words.append((kind, step.function, operand, keep, *step.numbers))
+        before = step.result
+    return words
+
+
+def _refined(dims: Sequence[int], strides: Sequence[int], bounds: Iterable[int]) -> tuple[int, ...]:
+    """Strides over the finer axes that end at `bounds` (ascending; see `_Step.bounds`)."""
+    finer: list[int] = []
+    axes = list(zip(dims, strides, contiguous(dims), strict=True))
+    size, step, inner = axes.pop()
+    before = 1
+    for bound in bounds:
+        while bound > inner * size:
+            size, step, inner = axes.pop()
+        finer.append(step * (before // inner))
+        before = bound
+    return tuple(reversed(finer))
