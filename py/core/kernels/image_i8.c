@@ -88,9 +88,10 @@ enum { PLANES, POOL_W, POOL_SIGNED = POOL_W + WINDOW, POOL_PARAMS };
 
 static const char *check_max_pool(const sl_args *a) {
     SL_SHAPE(a, 1, 2, POOL_PARAMS);
-    const int64_t *p = a->p, *w = p + POOL_W, plane = plane_floats(w);
+    const int64_t *p = a->p, *w = p + POOL_W;
     const char *wrong = check_window(w);
     if (wrong) return wrong;
+    const int64_t plane = plane_floats(w);
     SL_TRY(w[K_W] <= WIDEST, "the window is too wide");
     SL_TRY(sl_holds(&a->in[0], sl_size3(p[PLANES], w[IN_H], w[IN_W]), 1), "the input is too small");
     SL_TRY(sl_holds(&a->out[0], sl_size3(p[PLANES], w[OUT_H], w[OUT_W]), 1),
