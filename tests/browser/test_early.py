@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from playwright.sync_api import Page, Route
 from visitor import Row, Visitor
 
+from strandline.bundle.optimize import optimize
 from tests.browser.conftest import Stage
 
 pytestmark = pytest.mark.browser
@@ -67,6 +73,70 @@ def test_early_rows_are_predicted_as_python_predicts_them_and_counted_once(
     for name in names:
         got = [row[name] for row in early]
         assert got == pytest.approx(want[name], rel=1e-5) if name != names[0] else want[name]
+
+
+def convolutional(folder: Path, *, quantized: bool) -> tuple[Path, Path]:
+    """A model of 24 columns seen as an image, with odd numbers of filters; and rows for it."""
+    rng = np.random.default_rng(0)
+    weights = {
+        "w1": rng.normal(0, 0.5, (5, 1, 3, 3)), "w2": rng.normal(0, 0.3, (23, 5, 3, 3)),
+        "w3": rng.normal(0, 0.3, (9, 23, 1, 1)), "w4": rng.normal(0, 0.3, (9, 3)),
+    }  # fmt: skip
+    pads = {"pads": [1, 1, 1, 1]}
+    nodes = [
+        helper.make_node("Reshape", ["X", "image"], ["i"]),
+        helper.make_node("Conv", ["i", "w1"], ["c1"], **pads),
+        helper.make_node("Relu", ["c1"], ["r1"]),
+        helper.make_node("Conv", ["r1", "w2"], ["c2"], **pads),
+        helper.make_node("Relu", ["c2"], ["r2"]),
+        helper.make_node("Conv", ["r2", "w3"], ["c3"]),
+        helper.make_node("GlobalAveragePool", ["c3"], ["g"]),
+        helper.make_node("Flatten", ["g"], ["f"]),
+        helper.make_node("MatMul", ["f", "w4"], ["Y"]),
+    ]
+    held = [numpy_helper.from_array(v.astype(np.float32), k) for k, v in weights.items()]
+    held.append(numpy_helper.from_array(np.array([-1, 1, 4, 6]), "image"))
+    graph = helper.make_graph(
+        nodes, "columns",
+        [helper.make_tensor_value_info("X", TensorProto.FLOAT, ["n", 24])],
+        [helper.make_tensor_value_info("Y", TensorProto.FLOAT, ["n", 3])], held,
+    )  # fmt: skip
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    data, x = made.SerializeToString(), rng.normal(size=(300, 24)).astype(np.float32)
+    if quantized:
+        data = optimize(data, "int8-static", [{"X": x}], "minmax").data
+    (folder / "model.onnx").write_bytes(data)
+    table = {f"x{i}": x[:, i] for i in range(24)}
+    pd.DataFrame(table).to_csv(folder / "reference.csv", index=False)
+    return folder / "model.onnx", folder / "reference.csv"
+
+
+@pytest.mark.parametrize("simd", ["relaxed", "simd128"])
+@pytest.mark.parametrize("quantized", [False, True])
+def test_early_convolutions(
+    simd: str, quantized: bool, stage: Stage, visit: Callable[[], Visitor], tmp_path: Path
+) -> None:
+    """Weights are packed once for the plan, and lie there as either core reads them."""
+    model, reference = convolutional(tmp_path, quantized=quantized)
+    packed = stage.pack("conv", model=model, reference=reference, send=False)
+    assert packed.manifest.plan is not None
+    if simd == "simd128":  # this browser has both: take the other one away
+        path = stage.sites / "conv" / "manifest.json"
+        manifest = json.loads(path.read_text())
+        manifest["runtime"]["wheels"]["relaxed"] = None
+        del manifest["runtime"]["core"]["relaxed"]
+        path.write_text(json.dumps(manifest))
+    given: list[Row] = pd.read_csv(reference).iloc[:5].to_dict("records")
+    page = visit().page
+    let_python_come = hold_python(page)
+    page.goto(stage.url("conv") + "manifest.json")
+    page.evaluate(LOAD)
+    early = page.evaluate(ONE_BY_ONE, given)
+    let_python_come()
+    want = stage.pipeline("conv").predict(given)
+    for name in early[0]:
+        assert [row[name] for row in early] == pytest.approx(want[name], rel=1e-4, abs=1e-5)
+    assert page.evaluate(ROWS_COUNTED) == len(given)
 
 
 def test_what_the_plan_does_not_understand_waits_for_python(

@@ -150,7 +150,7 @@ def _int8(conv: bool) -> Specimen:
     if conv:
         plane = _window((5, 5), (3, 3))
         pixels, words = gathered_pixels(k, plane, core.panel_width())
-        scratch, size = _empty("i", words), (2, 4, 4, 2, *plane, pixels)
+        scratch, size = _empty("i", words), (2, 4, 4, 2, *plane, pixels, 0)
         return Specimen(inputs, (_empty("B", 2, 4, 3, 3), scratch), (*shared, *size))
     return Specimen(inputs, (_empty("B", 3, 5), scratch), (*shared, 3, 5, 7, 7, 0))
 
@@ -316,10 +316,10 @@ _MAKERS: dict[str, Callable[[], Specimen]] = {
     "gru_f32": lambda: _recurrent(3, 2),
     "lstm_f32": lambda: _recurrent(4, 3),
     "pack_b_i8": lambda: Specimen(
-        (np.arange(40, dtype=np.uint8),), (_empty("B", 2 * 32 * 12),), (4, 5, 2, 5, 1, 20, 1)
+        (np.arange(40, dtype=np.uint8),), (_empty("B", 2 * 32 * 12),), (4, 5, 2, 5, 1, 20, 1, 1)
     ),
     "pack_w_i8": lambda: Specimen(
-        (np.arange(40, dtype=np.uint8),), (_empty("B", 2 * 12 * 12),), (4, 5, 2, 5, 1, 20, 1)
+        (np.arange(40, dtype=np.uint8),), (_empty("B", 2 * 12 * 12),), (4, 5, 2, 5, 1, 20, 1, 1)
     ),
     "gemm_i8": lambda: _int8(False),
     "conv2d_i8": lambda: _int8(True),

@@ -11,6 +11,7 @@ import pytest
 from onnx import helper
 
 from strandline import core
+from strandline.bundle import early
 from strandline.bundle.early import early_plan
 from strandline.runtime import Session, planfile
 from tests.runtime.models import model, table, tensor
@@ -64,10 +65,14 @@ def test_what_has_none() -> None:
     assert early_plan(model([], [tensor("x")], [tensor("x")])) is None  # declares no rank
 
 
-def test_constants_in_a_layout_of_one_machine_do_not_travel() -> None:
+def test_constants_in_a_layout_of_one_machine_do_not_travel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rng = np.random.default_rng(0)
     weights = {"w": rng.integers(-9, 9, (3, 5), np.int8)}
     nodes = [helper.make_node("MatMulInteger", ["x", "w"], ["y"])]
     data = model(nodes, [tensor("x", "uint8", ["N", 3])], [tensor("y", "int32", ["N", 5])], weights)
     assert "pack_b_i8" in Session(data).packings
+    assert early_plan(data) is not None
+    monkeypatch.setattr(early, "PORTABLE", early.PORTABLE - {"pack_b_i8"})
     assert early_plan(data) is None

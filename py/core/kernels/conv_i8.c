@@ -4,18 +4,32 @@
 #include "planebytes.h"
 
 /* conv2d_i8: the shared parameters, batch, channels, output channels, groups, the window (plane.h),
- * pixels that are gathered at a time. Inputs as gemm_i8's, packed B being one matrix for each group
- * from pack_w_i8, of the weights [channels of the group * kernel area, output channels of the
- * group]; zero points, scales and bias are those of all output channels. Padding has the value of
- * A's zero point. Outputs Y [batch, output channels, height, width] and a scratch of int32. */
-enum { BATCH = SHARED, IN, OUT, GROUPS, W, PIXELS = W + WINDOW, PARAMS };
+ * pixels that are gathered at a time, and whether k runs over four channels at a time, for each
+ * over the taps (pack_w_i8's; else over channels, then taps). Inputs as gemm_i8's, packed B being
+ * one matrix for each group from pack_w_i8, of the weights [channels of the group * kernel area,
+ * output channels of the group]; zero points, scales and bias are those of all output channels.
+ * Padding has the value of A's zero point. Outputs Y [batch, output channels, height, width] and a
+ * scratch of int32. */
+enum { BATCH = SHARED, IN, OUT, GROUPS, W, PIXELS = W + WINDOW, BY_FOUR, PARAMS };
 
-/* Words of the scratch: panels, sums of their columns, four lines and a plane of bytes. */
+/* Bytes of the part of a plane that so many pixels' windows meet; the plane's own size is proved.
+ */
+static int64_t plane_bytes(const int64_t *w, int64_t pixels) {
+    if (w[OUT_H] == 0 || w[OUT_W] == 0) return 0;
+    const plane_shape s = plane_of(w);
+    const int64_t lines = (pixels + w[OUT_W] - 2) / w[OUT_W];
+    const int64_t rows = lines * w[S_H] + (w[K_H] - 1) * w[D_H] + 1;
+    return (rows < s.rows ? rows : s.rows) * s.row + VB;
+}
+
+/* Words of the scratch: panels, sums of their columns, four lines of bytes; or instead of these
+ * four planes of bytes and two of words. */
 static int64_t scratch_words(const int64_t *p, int64_t k) {
     const int64_t columns = padded(p[PIXELS], NR), plane = plane_floats(p + W);
     const int64_t panels = sl_size3((k + 1) / 2 + 1, columns, 1);
-    if (k < 0 || panels < 0 || plane < 0 || plane > INT64_MAX / 2) return -1;
-    return panels + 2 * columns + VB + plane / 4 + VB;
+    if (k < 0 || panels < 0 || plane < 0 || plane > INT64_MAX / 8) return -1;
+    return panels + 2 * columns + VB + plane_bytes(p + W, p[PIXELS]) * (p[BY_FOUR] ? 3 : 1) +
+           2 * VB;
 }
 
 static const char *check_conv(const sl_args *a) {
@@ -26,6 +40,8 @@ static const char *check_conv(const sl_args *a) {
     SL_TRY(p[GROUPS] > 0 && p[IN] % p[GROUPS] == 0 && p[OUT] % p[GROUPS] == 0,
            "channels do not divide into groups");
     SL_TRY(p[PIXELS] > 0 && p[PIXELS] < INT32_MAX, "pixels at a time are out of range");
+    SL_TRY(p[BY_FOUR] == 0 || (p[BY_FOUR] == 1 && p[IN] / p[GROUPS] % 4 == 0),
+           "the channels of a group do not come in fours");
     const char *wrong = check_window(w);
     if (wrong) return wrong;
     const int64_t k = sl_size3(p[IN] / p[GROUPS], w[K_H], w[K_W]);
@@ -51,24 +67,18 @@ typedef struct {
     int32_t *panels;
 } block;
 
-#if defined(__clang__) || __GNUC__ >= 12
-#define ZIP(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-#define ZIP(a, b, ...) __builtin_shuffle(a, b, (__typeof__(a)){__VA_ARGS__})
-#endif
-
 SL_INLINE vb zip_low(vb a, vb b) {
-    return ZIP(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    return SL_ZIP(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
 }
 SL_INLINE vb zip_high(vb a, vb b) {
-    return ZIP(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    return SL_ZIP(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
 typedef uint16_t vh __attribute__((vector_size(VB)));
 SL_INLINE vb zip_low_pairs(vb a, vb b) {
-    return (vb)ZIP((vh)a, (vh)b, 0, 8, 1, 9, 2, 10, 3, 11);
+    return (vb)SL_ZIP((vh)a, (vh)b, 0, 8, 1, 9, 2, 10, 3, 11);
 }
 SL_INLINE vb zip_high_pairs(vb a, vb b) {
-    return (vb)ZIP((vh)a, (vh)b, 4, 12, 5, 13, 6, 14, 7, 15);
+    return (vb)SL_ZIP((vh)a, (vh)b, 4, 12, 5, 13, 6, 14, 7, 15);
 }
 
 /* The bytes above those of a 16-bit integer. */
@@ -77,22 +87,27 @@ SL_INLINE vb above(vb v, bool is_signed) {
     return is_signed ? (vb)((signed_bytes)v < 0) : (vb){0};
 }
 
+/* 16 columns of four lines as words; of two where they are PAIRS. */
+SL_INLINE void zip(const block *b, vb v0, vb v1, vb v2, vb v3, vb quarters[4]) {
+    if (b->how == PAIRS) {
+        v2 = v1;
+        v1 = above(v0, b->is_signed);
+        v3 = above(v2, b->is_signed);
+    }
+    const vb low = zip_low(v0, v1), low_2 = zip_low(v2, v3);
+    const vb high = zip_high(v0, v1), high_2 = zip_high(v2, v3);
+    quarters[0] = zip_low_pairs(low, low_2), quarters[1] = zip_high_pairs(low, low_2);
+    quarters[2] = zip_low_pairs(high, high_2), quarters[3] = zip_high_pairs(high, high_2);
+}
+
 /* Group g of all columns: `count` lines of bytes, the missing ones 0. */
 static void into_panels(const block *b, size_t g, const uint8_t *const *line, size_t count) {
     for (size_t j = 0; j < b->n; j += VB) {
         const size_t some = smaller(VB, b->n - j);
-        vb v[4];
+        vb v[4], quarters[4];
         for (size_t i = 0; i < 4; i++)
             v[i] = i < count ? vb_load_first(line[i] + j, some) ^ b->flip : (vb){0};
-        if (b->how == PAIRS) {
-            v[2] = v[1];
-            v[1] = above(v[0], b->is_signed);
-            v[3] = above(v[2], b->is_signed);
-        }
-        const vb a = zip_low(v[0], v[1]), c = zip_low(v[2], v[3]);
-        const vb d = zip_high(v[0], v[1]), e = zip_high(v[2], v[3]);
-        const vb quarters[4] = {zip_low_pairs(a, c), zip_high_pairs(a, c), zip_low_pairs(d, e),
-                                zip_high_pairs(d, e)};
+        zip(b, v[0], v[1], v[2], v[3], quarters);
         for (size_t q = 0; q < 4; q++) {
             const size_t at = j + 4 * q;
             if (at >= b->n) break;
@@ -110,6 +125,55 @@ static void copy_line(uint8_t *to, const uint8_t *source, const plane_shape *s, 
         for (int64_t i = 0; i < run; i += VB)
             vb_store(to + at + i, vb_load(source + ox + i));
         at += run;
+    }
+}
+
+/* One tap of n windows from output place (oy, ox) on, as words, into group g. */
+static void copy_words(const block *b, size_t g, const int32_t *source, const plane_shape *s,
+                       const int64_t *w, int64_t ox) {
+    for (size_t at = 0; at < b->n; ox = 0, source += w[S_H] * s->row) {
+        const int32_t *from = source + ox;
+        size_t run = smaller(b->n - at, (size_t)(w[OUT_W] - ox));
+        while (run) {
+            const size_t some = smaller(run, NR - at % NR);
+            int32_t *to = b->panels + at / NR * b->groups * NR + g * NR + at % NR;
+            vf_copy((float *)to, (const float *)from, some);
+            at += some, from += some, run -= some;
+        }
+    }
+}
+
+/* The windows at pixels [from, from + n) of `channels` channels, four at a time: these are made
+ * words once, which every tap copies. */
+static void gather_by_four(const block *b, const uint8_t *image, const int64_t *w, int64_t channels,
+                           int64_t from, uint8_t zero, uint8_t *planes, size_t length) {
+    const plane_shape s = plane_of(w);
+    const int64_t taps = w[K_H] * w[K_W], area = w[IN_H] * w[IN_W];
+    const int64_t oy = from / w[OUT_W], last = (from + (int64_t)b->n - 1) / w[OUT_W];
+    const int64_t rows = (last - oy) * w[S_H] + (w[K_H] - 1) * w[D_H] + 1;
+    const size_t halves = b->how == PAIRS ? 2 : 1;
+    int32_t *words_ = (int32_t *)(void *)(planes + 4 * length);
+    size_t g = 0;
+    for (int64_t c = 0; c < channels; c += 4, image += 4 * area) {
+        for (int64_t i = 0; i < 4; i++)
+            fill_bytes(planes + (size_t)i * length, &s, image + i * area, w, oy * w[S_H], rows,
+                       zero);
+        for (size_t j = 0; j < (size_t)(rows * s.row); j += VB) {
+            vb v[4], quarters[4];
+            for (size_t i = 0; i < 4; i++)
+                v[i] = vb_load(planes + i * length + j) ^ b->flip;
+            for (size_t h = 0; h < halves; h++) {
+                zip(b, v[2 * h], v[2 * h + 1], v[2], v[3], quarters);
+                for (size_t q = 0; q < 4; q++)
+                    vb_store((uint8_t *)(words_ + h * length + j + 4 * q), quarters[q]);
+            }
+        }
+        for (int64_t tap = 0; tap < taps; tap++) {
+            const int64_t ky = tap / w[K_W], kx = tap % w[K_W];
+            const int64_t at = ky * w[D_H] * s.row + column_at(&s, w, kx);
+            for (size_t h = 0; h < halves; h++)
+                copy_words(b, g++, words_ + h * length + (size_t)at, &s, w, from % w[OUT_W]);
+        }
     }
 }
 
@@ -273,6 +337,7 @@ static const char *run_conv(const sl_call *call) {
     int32_t *column_sums = b.panels + ((k + 1) / 2 + 1) * columns;
     uint8_t *lines = (uint8_t *)(column_sums + columns);
     uint8_t *plane = lines + 4 * (columns + VB);
+    const size_t length = ((size_t)plane_bytes(w, p[PIXELS]) + VB - 1) / VB * VB;
     if (each_out == 0 || area == 0) return NULL;
     for (int64_t image = 0; image < p[BATCH]; image++) {
         for (size_t g = 0; g < (size_t)p[GROUPS]; g++, x += each_in * (size_t)(w[IN_H] * w[IN_W])) {
@@ -285,7 +350,11 @@ static const char *run_conv(const sl_call *call) {
             const bool summed = has_zeros(&f, each_out);
             for (size_t from = 0; from < area; from += (size_t)p[PIXELS]) {
                 b.n = smaller((size_t)p[PIXELS], area - from);
-                gather(&b, x, w, (int64_t)each_in, (int64_t)from, zero, lines, columns + VB, plane);
+                if (p[BY_FOUR])
+                    gather_by_four(&b, x, w, (int64_t)each_in, (int64_t)from, zero, lines, length);
+                else
+                    gather(&b, x, w, (int64_t)each_in, (int64_t)from, zero, lines, columns + VB,
+                           plane);
                 if (summed) sum_columns(&b, column_sums);
                 convolve(&f, each_out, weights, &b, column_sums, y + from * size, area);
             }

@@ -102,8 +102,13 @@ static const char *check_max_pool(const sl_args *a) {
 }
 
 SL_INLINE vb vb_max(vb a, vb b) {
-    const vb more = (vb)(a > b);
-    return (a & more) | (b & ~more);
+#if defined(__SSE4_1__)
+    return (vb)_mm_max_epu8((__m128i)a, (__m128i)b);
+#elif defined(__wasm_simd128__)
+    return (vb)wasm_u8x16_max((v128_t)a, (v128_t)b);
+#else
+    return (vb)vmaxq_u8((uint8x16_t)a, (uint8x16_t)b);
+#endif
 }
 
 static const char *run_max_pool(const sl_call *call) {

@@ -7,14 +7,18 @@
 enum { BLOCK_ROWS = 48 }; /* rows of A that are packed at a time: a multiple of every MR */
 
 /* pack_b_i8: K, N, batch, row stride, column stride, batch stride (elements, not negative), whether
- * signed. pack_w_i8: the same in panels of MR_I8 columns, as conv2d_i8 broadcasts its weights. */
+ * signed, taps. pack_w_i8: the same in panels of MR_I8 columns, as conv2d_i8 broadcasts its
+ * weights. With more than one tap rows come as [K / 4 / taps, 4, taps], and lie as [K / 4 / taps,
+ * taps, 4]. */
 static const char *check_packed(const sl_args *a, int64_t panel) {
-    SL_SHAPE(a, 1, 1, 7);
+    SL_SHAPE(a, 1, 1, 8);
     const int64_t dims[3] = {a->p[2], a->p[0], a->p[1]}, strides[3] = {a->p[5], a->p[3], a->p[4]};
     SL_TRY(strides[0] >= 0 && strides[1] >= 0 && strides[2] >= 0, "a stride is negative");
     SL_TRY(sl_holds(&a->out[0], sl_size3(packed_bytes(a->p[0], a->p[1], panel), a->p[2], 1), 1),
            "the packed output is too small");
     SL_TRY(sl_reaches(&a->in[0], dims, strides, 3, 0, 1), "the matrix is too small");
+    SL_TRY(a->p[7] == 1 || (a->p[7] > 1 && a->p[7] < INT32_MAX && a->p[0] % (4 * a->p[7]) == 0),
+           "the taps do not divide K");
     return NULL;
 }
 
@@ -25,14 +29,19 @@ static const char *check_pack_w(const sl_args *a) {
     return check_packed(a, MR_I8);
 }
 
+/* Where row p of what is packed comes from. */
+static inline size_t source_of(size_t p, size_t taps) {
+    return taps == 1 ? p : (p / (4 * taps) * 4 + p % 4) * taps + p / 4 % taps;
+}
+
 static void pack_panel(int how, form f, const uint8_t *b, size_t row, size_t column, size_t k,
-                       size_t width, size_t panel, int32_t *sums, uint8_t *to) {
+                       size_t taps, size_t width, size_t panel, int32_t *sums, uint8_t *to) {
     const size_t group = how == PAIRS ? 2 : 4, groups = groups_of(how, k);
     for (size_t j = 0; j < panel; j++) {
         uint32_t sum = 0;
         for (size_t p = 0; p < groups * group; p++) {
             const bool there = j < width && p < k;
-            const int32_t v = there ? value_of(b[p * row + j * column], f) : 0;
+            const int32_t v = there ? value_of(b[source_of(p, taps) * row + j * column], f) : 0;
             const size_t place = (p / group * panel + j) * group + p % group;
             sum += (uint32_t)v;
             if (how == PAIRS) {
@@ -48,7 +57,7 @@ static void pack_panel(int how, form f, const uint8_t *b, size_t row, size_t col
 
 static const char *run_pack(const sl_call *call) {
     const size_t k = (size_t)call->p[0], n = (size_t)call->p[1], batch = (size_t)call->p[2];
-    const size_t row = (size_t)call->p[3], column = (size_t)call->p[4];
+    const size_t row = (size_t)call->p[3], column = (size_t)call->p[4], taps = (size_t)call->p[7];
     const int64_t panel = call->kernel->variant;
     const size_t width = (size_t)panel;
     const size_t size = (size_t)packed_bytes(call->p[0], call->p[1], panel);
@@ -60,8 +69,8 @@ static const char *run_pack(const sl_call *call) {
         int32_t *sums = (int32_t *)((uint8_t *)call->out[0] + i * size);
         uint8_t *to = (uint8_t *)(sums + padded(call->p[1], panel));
         for (size_t left = 0; left < n; left += width, to += bytes)
-            pack_panel(how, f, b + left * column, row, column, k, smaller(width, n - left), width,
-                       sums + left, to);
+            pack_panel(how, f, b + left * column, row, column, k, taps, smaller(width, n - left),
+                       width, sums + left, to);
     }
     return NULL;
 }

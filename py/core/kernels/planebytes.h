@@ -59,6 +59,17 @@ SL_INLINE void vb_copy(uint8_t *to, const uint8_t *from, size_t n) {
     }
 }
 
+#if defined(__clang__) || __GNUC__ >= 12
+#define SL_ZIP(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SL_ZIP(a, b, ...) __builtin_shuffle(a, b, (__typeof__(a)){__VA_ARGS__})
+#endif
+
+/* Every second byte. */
+SL_INLINE vb vb_evens(vb a, vb b) {
+    return SL_ZIP(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+}
+
 /* Rows [first, first + rows) of a plane. What no window of a stride meets is left alone. */
 static inline void fill_bytes(uint8_t *plane, const plane_shape *s, const uint8_t *image,
                               const int64_t *w, int64_t first, int64_t rows, uint8_t border) {
@@ -82,6 +93,8 @@ static inline void fill_bytes(uint8_t *plane, const plane_shape *s, const uint8_
             int64_t x = (p - w[P_L]) % w[S_W];
             if (x < 0) x += w[S_W];
             uint8_t *to = plane + p * s->phase + (x + w[P_L]) / w[S_W];
+            for (; w[S_W] == 2 && x + 2 * VB <= count; x += 2 * VB, to += VB)
+                vb_store(to, vb_evens(vb_load(line + x), vb_load(line + x + VB)));
             for (; x < count; x += w[S_W])
                 *to++ = line[x];
         }

@@ -13,8 +13,9 @@
 #if VF == 16
 #define MR 12
 #define KC 192
-#elif defined(__wasm_simd128__) && !defined(__wasm_relaxed_simd__)
-/* Products need a register of their own before they are added; browsers leave fifteen. */
+#elif defined(__wasm_simd128__) && !defined(__wasm_relaxed_simd__) && !defined(SL_STANDALONE)
+/* Products need a register of their own before they are added; browsers leave fifteen. The core
+ * that runs packed plans keeps to the tiles for which their constants were packed. */
 #define MR 4
 #define KC 256
 #else

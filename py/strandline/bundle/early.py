@@ -13,7 +13,7 @@ from strandline.runtime.prepared import NotPreparedError
 MOST_BYTES = 64 << 20
 """A plan holds the model's weights once more; beyond this, Python starts sooner than they arrive."""
 
-PORTABLE = frozenset({"pack_a_f32", "pack_b_f32", "pack_winograd_f32"})
+PORTABLE = frozenset({"pack_a_f32", "pack_b_f32", "pack_winograd_f32", "pack_b_i8", "pack_w_i8"})
 """Kernels whose packed constants are laid out alike on all instruction sets with 128-bit vectors."""
 
 

@@ -66,7 +66,7 @@ def test_stacks(outer: int, m: int, n: int, shared: bool) -> None:
 @given(
     size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
     kernel=st.tuples(st.integers(1, 3), st.integers(1, 3)),
-    channels=st.tuples(st.integers(1, 3), st.integers(1, 5), st.integers(1, 2)),
+    channels=st.tuples(st.sampled_from([1, 2, 3, 4, 8]), st.integers(1, 5), st.integers(1, 2)),
     steps=st.tuples(*[st.integers(1, 2)] * 4),
     types=st.tuples(TYPE, TYPE),
     pads=st.lists(st.integers(0, 2), min_size=4, max_size=4),
@@ -91,7 +91,8 @@ def test_conv_integer(
 @pytest.mark.parametrize(
     ("size", "kernel", "stride", "channels"),
     [((23, 37), 3, 1, 70), ((31, 30), 3, 2, 33), ((14, 14), 1, 1, 301), ((15, 17), 1, 2, 64),
-     ((40, 70), 7, 3, 3), ((200, 200), 3, 1, 29)],
+     ((40, 70), 7, 3, 3), ((200, 200), 3, 1, 29), ((200, 170), 3, 1, 28), ((31, 30), 3, 2, 36),
+     ((9, 90), 5, 3, 12)],
 )  # fmt: skip
 def test_conv_integer_in_blocks(
     types: Any, size: Any, kernel: int, stride: int, channels: int

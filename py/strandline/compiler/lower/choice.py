@@ -58,7 +58,9 @@ def gathered_pixels(k: int, plane: Sequence[int], panel: int) -> tuple[int, int]
     pairs = k // 2 + 1
     fits = -(-_GATHERED_WORDS // pairs)
     pixels = -(-max(1, min(fits, plane[10] * plane[11])) // panel) * panel
-    return pixels, (pairs + 3) * pixels + 64 + plane_floats(plane) // 4
+    lines = plane[10] and (pixels + plane[11] - 2) // max(plane[11], 1)
+    met = plane_floats((*plane[:10], min(plane[10], lines + 1), plane[11]))
+    return pixels, (pairs + 3) * pixels + 128 + 3 * met
 
 
 @dataclass(frozen=True)

@@ -125,14 +125,14 @@ def _shared(low: Lowering, f: Finish, a: str, b: str, y: str) -> tuple[int | flo
     return (f.mode, *signed, *bounds, *f.then.params, *counts)
 
 
-def pack(low: Lowering, b: Matrix, op: str = "pack_b_i8") -> str:
+def pack(low: Lowering, b: Matrix, op: str = "pack_b_i8", taps: int = 1) -> str:
     """`b` as gemm_i8 reads it (conv2d_i8: `op` "pack_w_i8"): once per session when it is constant, else
     in every run."""
     panel = core.panel_width() if op == "pack_b_i8" else ROWS
     columns = -(-b.columns // panel) * panel
     size = b.count * columns * (-(-b.rows // 4) * 8 + 4)
     signed = int(low.type(b.name).dtype is int8)
-    params = (b.rows, b.columns, b.count, b.row, b.column, b.step, signed)
+    params = (b.rows, b.columns, b.count, b.row, b.column, b.step, signed, taps)
     constant = low.value(b.name)
     if constant is None:
         packed = low.temp(uint8, (size,))
@@ -222,7 +222,10 @@ def _conv(low: Lowering, x: str, w: str, y: str, finish: Finish) -> bool:
     if shape[1] == groups > 1 and _depthwise(low, x, w, y, finish, window):
         return True
     each = filters // groups
-    packed = pack(low, Matrix(w, k, each, 1, k, groups, each * k), "pack_w_i8")
+    taps = math.prod(window.kernel)
+    by_four = taps > 1 and weights[1] % 4 == 0
+    matrix = Matrix(w, k, each, 1, k, groups, each * k)
+    packed = pack(low, matrix, "pack_w_i8", taps if by_four else 1)
     plane = plane_of(shape[2:], window)
     pixels, words = gathered_pixels(k, plane, core.panel_width())
     low.emit(
@@ -236,6 +239,7 @@ def _conv(low: Lowering, x: str, w: str, y: str, finish: Finish) -> bool:
         groups,
         *plane,
         pixels,
+        int(by_four),
     )
     return True
 
