@@ -18,7 +18,7 @@ from strandline.collector.app import Collector, Settings
 from strandline.collector.guard import Access
 from strandline.collector.register import register
 from strandline.collector.sqlite import SQLiteStorage
-from strandline.drift import Profile, Reference
+from strandline.drift import Profile, Reference, SessionMoments
 from strandline.drift.quality import Quality, summary
 from tests.collector import samples
 from tests.collector.test_docs import example, members
@@ -113,6 +113,20 @@ def judged(rows: dict[str, list[Any]]) -> Profile:
     return profile
 
 
+def in_sessions(rows: dict[str, list[Any]]) -> list[dict[str, list[Any]]]:
+    """Twenty rows each."""
+    starts = range(0, len(rows["income"]), 20)
+    return [{name: column[i : i + 20] for name, column in rows.items()} for i in starts]
+
+
+def test_versions_seen_in_one_session_each_can_not_be_told_apart(site: Site) -> None:
+    for version, rows in (("1", loans(900, 7, flip=0.15)), ("2", loans(900, 8))):
+        site.put(seen(rows) + judged(rows), 5, version)
+    answer = site.get("/v1/versions?model=loans&a=1&b=2")
+    assert {one["name"] for one in answer["metrics"] if one["p_value"] < 0.05} == set()
+    assert answer["metrics"][0]["a"]["ci"] == [0.0, 1.0]
+
+
 def test_labels_that_come_later_are_told_as_the_rows_would_tell_them(site: Site) -> None:
     days = [loans(300, seed) for seed in (2, 3)]
     for rows in days:
@@ -123,7 +137,12 @@ def test_labels_that_come_later_are_told_as_the_rows_would_tell_them(site: Site)
     both = {name: days[0][name] + days[1][name] for name in days[0]}
     expected = seen(both) + judged(both)
     assert reference().quality is not None and expected.quality is not None
-    assert answer["quality"] == summary(reference().quality, expected.quality)
+    between = SessionMoments.of(*map(judged, days)).quality
+    told = summary(reference().quality, expected.quality, sessions=between)
+    assert answer["quality"] == json.loads(json.dumps(told))
+    alone = summary(reference().quality, expected.quality)["realised"]["accuracy"]["ci"]
+    low, high = answer["quality"]["realised"]["accuracy"]["ci"]
+    assert low < alone[0] and alone[1] < high, "two sessions say less than 600 rows"
     assert (answer["rows"], answer["quality"]["labels"]) == (600, 600)
 
 
@@ -136,8 +155,7 @@ def test_concept_drift_shows_where_inputs_hold(site: Site) -> None:
         (26, loans(800, 5, shift=1.0)),
         (2, loans(800, 6, flip=0.3)),
     ):
-        for first in range(0, 800, 20):  # forty sessions
-            some = {name: column[first : first + 20] for name, column in rows.items()}
+        for some in in_sessions(rows):
             site.put(seen(some) + judged(some), hours)
     series = site.get("/v1/series?model=loans&version=1")
     steady, shifted, turned = series["quality"]["windows"]
@@ -155,9 +173,10 @@ def test_concept_drift_shows_where_inputs_hold(site: Site) -> None:
 def test_versions_are_compared(site: Site) -> None:
     a, b = loans(900, 7, flip=0.15), loans(900, 8)
     for version, rows, calls in (("1", a, 90), ("2", b, 45)):
-        profile = seen(rows) + judged(rows)
-        profile.count("called", calls)
-        site.put(profile, 5, version)
+        for some in in_sessions(rows):
+            profile = seen(some) + judged(some)
+            profile.count("called", calls // 45)
+            site.put(profile, 5, version)
     answer = site.get("/v1/versions?model=loans&a=1&b=2")
     assert [answer[side]["labels"] for side in "ab"] == [900, 900]
     accuracy = answer["metrics"][0]

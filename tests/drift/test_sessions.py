@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from strandline.drift import METHODS, Profile, Reference, SessionMoments, WireError, compare, wire
+from strandline.drift.quality import Quality
+from strandline.drift.quality.sessions import sums_of
 from strandline.drift.sessions import of_session, spans, symmetric
 from strandline.drift.stats.cells import coarse_groups, pearson
 from strandline.drift.stats.clustered import METHODS_CORRECTED, corrected
@@ -214,6 +216,62 @@ def test_sessions_of_one_row_change_next_to_nothing(kind):
             p_value = corrected(found, feature, current, together).p_value
             expected = in_cells if name in CELLS else found.p_value
             assert p_value == pytest.approx(expected, abs=0.08 if name in CELLS else 0.25), name
+
+
+def labelled():
+    rows = {"y": [0, 1] * 20, "p": [0.2, 0.9, 0.6, 0.4] * 10, "label": [0, 1, 1, 0] * 10}
+    quality = Quality.from_table(rows, "binary", "y", "label", "p")
+    reference = Reference.from_columns(rows, counters=["bought"], quality=quality)
+    found = []
+    for k in range(4):
+        profile = Profile.from_rows({"p": [0.1 * k, 0.5], "label": [0, 1]}, reference)
+        profile.label({"y": [k % 2, 1], "p": [0.1 * k, 0.5], "label": [0, 1]})
+        profile.count("bought", k)
+        found.append(profile)
+    return found
+
+
+def test_labels_and_counters_have_moments_too():
+    held = labelled()
+    reference = held[0].reference
+    moments = SessionMoments.of(*held)
+    sums = [sums_of(one.quality) for one in held]
+    for i in range(moments.quality.size):
+        for j in range(moments.quality.size):
+            assert moments.quality.product(i, j) == sum(one[i] * one[j] for one in sums)
+    bought = moments.counters["bought"]
+    assert (bought.sessions, bought.products) == (4, (16, 12, 14))
+    document = json.loads(json.dumps(moments.to_wire()))
+    wire.check(document, wire.SESSIONS)
+    assert SessionMoments.from_wire(document, reference) == moments
+    window = SessionMoments(reference, {})
+    for one, more in zip(held, reversed(held), strict=True):
+        window = window.moved(None, one).moved(one, one + more)
+    assert window == SessionMoments.of(*(a + b for a, b in zip(held, reversed(held), strict=True)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d["quality"]["products"].pop(), "quality.products: needs 66, has 65"),
+        (lambda d: d["quality"]["products"].__setitem__(1, 10**9), "no counts have such"),
+        (lambda d: d["counters"].update(sold=d["counters"]["bought"]), "no such counter"),
+        (lambda d: d["counters"]["bought"].update(products=[1]), "needs 3, has 1"),
+    ],
+)
+def test_the_wire_refuses_impossible_labels_and_counters(change, message):
+    held = labelled()
+    document = SessionMoments.of(*held).to_wire()
+    change(document)
+    with pytest.raises(WireError, match=message):
+        SessionMoments.from_wire(document, held[0].reference)
+
+
+def test_labels_belong_to_references_that_have_some():
+    document = SessionMoments.of(*profiles([[(0.5, "a", [1, 2])]])).to_wire()
+    document["quality"] = {"sessions": 1, "products": [1]}
+    with pytest.raises(WireError, match="frozen without labels"):
+        SessionMoments.from_wire(document, FROZEN)
 
 
 VECTORS = Reference.from_columns({"v": np.random.default_rng(1).normal(size=(2000, 8))})["v"]

@@ -102,7 +102,9 @@ def _extras(found: Comparison) -> dict[str, Any]:
 def _quality(found: Comparison) -> dict[str, Any]:
     """How good the predictions were, where the reference has labels."""
     reference, current = found.reference.quality, found.profile.quality
-    return {} if reference is None or current is None else {"quality": summary(reference, current)}
+    if reference is None or current is None:
+        return {}
+    return {"quality": summary(reference, current, sessions=found.quality_between)}
 
 
 def versions(found: Versions, **settings: int) -> dict[str, Any]:

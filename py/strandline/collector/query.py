@@ -18,6 +18,7 @@ from strandline.collector.story import Stories, Story
 from strandline.collector.windows import Windows
 from strandline.drift import FeatureDrift, Profile, Reference, Segment, SessionMoments, compare
 from strandline.drift.quality.ab import Difference, differences, foremost, rates
+from strandline.drift.quality.products import SessionProducts
 from strandline.drift.quality.summary import FOREMOST
 from strandline.drift.sessions import merged
 
@@ -65,8 +66,19 @@ class Comparison:
     hidden: tuple[Window, ...]
     sessions: int
     story: Story
+    between: SessionMoments | None
+    """the moments between the sessions of each window; `None` when they are not known"""
     hidden_segments: Mapping[Segment, int]
     """of how many shown windows a segment's rows are left out, since too few sessions had any"""
+
+    @property
+    def quality_between(self) -> SessionProducts | None:
+        """Of the sessions' labelled predictions."""
+        return None if self.between is None else self.between.quality
+
+    def counter_between(self, name: str) -> SessionProducts | None:
+        """Of the sessions' rows and counts of one counter."""
+        return None if self.between is None else self.between.counters.get(name)
 
     @property
     def start(self) -> int | None:
@@ -163,18 +175,18 @@ class Query:
         profile = Profile.merge(
             (self._windows.profile(entry, window) for window in shown), entry.reference
         )
+        between = self._sessions(entry, shown)
         return Comparison(
             model=entry.model.name,
             version=entry.model.version,
             reference=entry.reference,
             profile=profile,
-            drifts=compare(
-                entry.reference, profile, alpha=ALPHA, sessions=self._sessions(entry, shown)
-            ),
+            drifts=compare(entry.reference, profile, alpha=ALPHA, sessions=between),
             shown=shown,
             hidden=hidden,
             sessions=history.sessions,
             story=self._tell(entry, shown),
+            between=between,
             hidden_segments=Counter(
                 segment for window in shown for segment in self._windows.hidden(entry, window)
             ),
@@ -233,7 +245,11 @@ class Query:
         before, after = first.profile.quality, second.profile.quality
         if before is not None and after is not None:
             try:
-                found = differences(before, after)
+                found = differences(
+                    before,
+                    after,
+                    sessions=(first.quality_between, second.quality_between),
+                )
             except ValueError as error:
                 raise QueryError(str(error)) from None
             metrics = foremost(found, FOREMOST[before.task.kind])
@@ -244,6 +260,7 @@ class Query:
                 name,
                 (first.profile.counters[name], rows[0]),
                 (second.profile.counters[name], rows[1]),
+                sessions=(first.counter_between(name), second.counter_between(name)),
             )
             for name in first.profile.counters
             if name in counted

@@ -58,7 +58,8 @@ class Windows:
         held = self._hold(entry, window)
         reference, current = entry.reference.quality, held.profile.quality
         if held.quality is None and reference is not None and current is not None:
-            held.quality = brief(reference, current)
+            between = None if held.sessions is None else held.sessions.quality
+            held.quality = brief(reference, current, sessions=between)
         return held.quality
 
     def sessions(self, entry: Entry, window: Window) -> SessionMoments | None:

@@ -10,7 +10,7 @@ halves of a session do not add up to those of the whole.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
 from operator import add, sub
@@ -25,6 +25,10 @@ from strandline.drift.features import (
     VectorFeature,
 )
 from strandline.drift.profile import Profile
+from strandline.drift.quality import Quality
+from strandline.drift.quality.products import SessionProducts
+from strandline.drift.quality.sessions import of_session as of_quality
+from strandline.drift.quality.sessions import sums_of
 from strandline.drift.reference import Reference
 from strandline.drift.stats.cells import groups
 from strandline.drift.tally import NumericTally, Tally, VectorTally, WireError
@@ -34,6 +38,7 @@ GROUPS: Final = 20
 FREQUENCIES: Final = 16
 """of a vector's random frequencies, that tell in how many directions sessions differ"""
 Number = TypeVar("Number", int, float)
+Summand = TypeVar("Summand", "Moments", SessionProducts)
 SCHEMA: Final = "strandline.sessions/1"
 
 
@@ -149,6 +154,10 @@ class SessionMoments:
     reference: Reference
     features: Mapping[str, Moments]
     """what no session had is left out"""
+    quality: SessionProducts | None = None
+    """of labelled predictions (`quality.sessions.sums_of`); `None` when no session had any"""
+    counters: Mapping[str, SessionProducts] = field(default_factory=dict)
+    """by counter, of sessions' rows and counts"""
 
     @staticmethod
     def of(*sessions: Profile) -> SessionMoments:
@@ -163,7 +172,14 @@ class SessionMoments:
                 for feature in reference
                 if profile[feature.name].rows
             }
-            total += SessionMoments(profile.reference, own)
+            quality = profile.quality
+            labelled = of_quality(quality) if quality is not None and quality.n else None
+            counted = {
+                name: SessionProducts.of((profile.rows, count))
+                for name, count in profile.counters.items()
+                if profile.rows or count
+            }
+            total += SessionMoments(profile.reference, own, labelled, counted)
         return total
 
     def __getitem__(self, name: str) -> Moments:
@@ -180,20 +196,31 @@ class SessionMoments:
             self.reference.sha256 != other.reference.sha256
         ):
             raise ValueError("moments of different references can't be added")
-        merged = dict(self.features)
-        for name, moments in other.features.items():
-            merged[name] = merged[name] + moments if name in merged else moments
-        return SessionMoments(self.reference, merged)
+        quality = self.quality
+        if other.quality is not None:
+            quality = other.quality if quality is None else quality + other.quality
+        return SessionMoments(
+            self.reference,
+            _joined(self.features, other.features),
+            quality,
+            _joined(self.counters, other.counters),
+        )
 
     def moved(self, before: Profile | None, after: Profile) -> SessionMoments:
         """With one session's rows grown from `before` (`None`: new in this window) to `after`."""
         grown = self + SessionMoments.of(after)
         if before is None:
             return grown
-        features = dict(grown.features)
-        for name, moments in SessionMoments.of(before).features.items():
-            features[name] = features[name] - moments
-        return SessionMoments(self.reference, features)
+        was = SessionMoments.of(before)
+        quality = grown.quality
+        if quality is not None and was.quality is not None:
+            quality = quality - was.quality
+        return SessionMoments(
+            self.reference,
+            {name: x - was.features.get(name, x - x) for name, x in grown.features.items()},
+            quality,
+            {name: x - was.counters.get(name, x - x) for name, x in grown.counters.items()},
+        )
 
     def to_wire(self) -> dict[str, Any]:
         """A JSON document of the schema ``sessions-1``."""
@@ -213,7 +240,12 @@ class SessionMoments:
                 item["squares"] = exact.to_text(moments.squares, 0)
                 item["sums"], item["block"] = list(moments.sums), list(moments.block)
             features[feature.name] = item
-        return {"schema": SCHEMA, "reference": self.reference.sha256, "features": features}
+        document = {"schema": SCHEMA, "reference": self.reference.sha256, "features": features}
+        if self.quality is not None:
+            document["quality"] = _products_to_wire(self.quality)
+        if self.counters:
+            document["counters"] = {k: _products_to_wire(v) for k, v in self.counters.items()}
+        return document
 
     @staticmethod
     def from_wire(document: Any, reference: Reference) -> SessionMoments:
@@ -227,7 +259,42 @@ class SessionMoments:
             if name not in reference:
                 raise WireError(f"{place}: the reference has no such feature")
             features[name] = _from_wire(item, reference[name], place)
-        return SessionMoments(reference, features)
+        quality = None
+        if "quality" in document:
+            if reference.quality is None:
+                raise WireError("$.quality: the reference was frozen without labels")
+            size = len(sums_of(Quality.empty(reference.quality.task)))
+            quality = _products_from_wire(document["quality"], size, "$.quality")
+        counters = document.get("counters", {})
+        absent = [name for name in counters if name not in reference.counters]
+        if absent:
+            raise WireError(f"$.counters.{absent[0][:60]}: the reference has no such counter")
+        return SessionMoments(
+            reference,
+            features,
+            quality,
+            {k: _products_from_wire(v, 2, f"$.counters.{k[:60]}") for k, v in counters.items()},
+        )
+
+
+def _joined(a: Mapping[str, Summand], b: Mapping[str, Summand]) -> dict[str, Summand]:
+    """The sums of two mappings' values, those of one of them as they are."""
+    joined = dict(a)
+    for name, value in b.items():
+        joined[name] = joined[name] + value if name in joined else value
+    return joined
+
+
+def _products_to_wire(of: SessionProducts) -> dict[str, Any]:
+    return {"sessions": of.sessions, "products": list(of.products)}
+
+
+def _products_from_wire(item: Mapping[str, Any], size: int, place: str) -> SessionProducts:
+    products = tuple(item["products"])
+    if len(products) != size * (size + 1) // 2:
+        raise WireError(f"{place}.products: needs {size * (size + 1) // 2}, has {len(products)}")
+    _check_products(products, size, f"{place}.products")
+    return SessionProducts(item["sessions"], products)
 
 
 def _from_wire(item: Mapping[str, Any], feature: Feature, place: str) -> Moments:

@@ -12,12 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import inf, isfinite, sqrt
 from typing import Any
 
-from strandline.drift.quality.intervals import normal_quantile
+from strandline.drift.quality.intervals import normal_quantile, student_quantile
 from strandline.drift.quality.metric import Metric, exact, undefined
+from strandline.drift.quality.products import SessionProducts
 from strandline.drift.quality.quality import Quality
+from strandline.drift.quality.sessions import metrics
 from strandline.drift.quality.task import ClassTask
 from strandline.drift.stats.special import normal_sf
 
@@ -47,31 +50,74 @@ class Difference:
         }
 
 
-def differences(a: Quality, b: Quality, level: float = 0.95) -> tuple[Difference, ...]:
-    """Every metric that both have, B − A, rows and versions taken as independent.
+def differences(
+    a: Quality,
+    b: Quality,
+    level: float = 0.95,
+    *,
+    sessions: tuple[SessionProducts | None, SessionProducts | None] = (None, None),
+) -> tuple[Difference, ...]:
+    """Every metric that both have, B − A; the versions are taken as independent, and so are rows where
+    the `sessions` that they came in are not known.
 
     The tasks may have other cuts, names and units, not another kind, or other classes: `ValueError`.
     """
     if _asks(a) != _asks(b):
         raise ValueError("the two do not answer the same question: kind or classes differ")
-    left, right = a.metrics(level), b.metrics(level)
+    left, right = metrics(a, sessions[0], level), metrics(b, sessions[1], level)
     return tuple(difference(left[name], right[name]) for name in left if name in right)
 
 
-def rates(name: str, a: tuple[int, int], b: tuple[int, int], level: float = 0.95) -> Difference:
+def rates(
+    name: str,
+    a: tuple[int, int],
+    b: tuple[int, int],
+    level: float = 0.95,
+    *,
+    sessions: tuple[SessionProducts | None, SessionProducts | None] = (None, None),
+) -> Difference:
     """How often something was counted per row, B − A, from (count, rows): taken as Poisson, which is
-    on the safe side for what happens at most once per row.
+    on the safe side for what happens at most once per row; `sessions` are those of (rows, count).
     """
-    return difference(rate(name, *a, level), rate(name, *b, level))
+    return difference(
+        rate(name, *a, level, sessions=sessions[0]), rate(name, *b, level, sessions=sessions[1])
+    )
 
 
-def rate(name: str, count: int, rows: int, level: float = 0.95) -> Metric:
-    """A count per row, with the score interval of a Poisson rate."""
+def rate(
+    name: str,
+    count: int,
+    rows: int,
+    level: float = 0.95,
+    *,
+    sessions: SessionProducts | None = None,
+) -> Metric:
+    """A count per row, with the score interval of a Poisson rate; with `sessions` that of the count at
+    which a Poisson rate would be as uncertain as sessions make it, if that is wider.
+    """
     if not rows:
         return undefined(name, 0, level)
+    low, high = (end / rows for end in _poisson(count, level))
+    if sessions is not None:
+        effective = sessions.effective(0, rows)
+        if sessions.sessions < 2 or effective <= 1:
+            return exact(name, count / rows, (0.0, inf), rows, level)
+        slope = {1: Fraction(1, rows), 0: -Fraction(count, rows * rows)}
+        variance = sessions.variance(slope, effective)
+        stretch = (student_quantile(level, effective - 1) / normal_quantile(level)) ** 2
+        if variance:
+            value = count / rows
+            worth = value * value / (variance * stretch)
+            few = tuple(end * value / worth for end in _poisson(worth, level))
+            low, high = min(low, few[0]), max(high, few[1])
+    return exact(name, count / rows, (low, high), rows, level)
+
+
+def _poisson(count: float, level: float) -> tuple[float, float]:
+    """The score interval of a Poisson mean."""
     z = normal_quantile(level)
     middle, half = count + z * z / 2, z * sqrt(count + z * z / 4)
-    return exact(name, count / rows, ((middle - half) / rows, (middle + half) / rows), rows, level)
+    return middle - half, middle + half
 
 
 def difference(a: Metric, b: Metric) -> Difference:

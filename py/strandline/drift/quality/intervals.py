@@ -62,7 +62,7 @@ def of_mean(mean: float, variance: float, n: int, level: float) -> Interval:
     return mean - half, mean + half
 
 
-def positive(value: float, variance: float, n: int, level: float) -> Interval:
+def positive(value: float, variance: float, n: float, level: float) -> Interval:
     """The interval of a positive estimate with a standard error, on the scale of its logarithm."""
     if n < 2 or value <= 0:
         return 0.0, inf if n < 2 else 0.0

@@ -214,9 +214,9 @@ class Quality:
         class; ``roc_auc_macro`` and ``roc_auc:b`` are one class against the rest. Regression: ``mae
         rmse mse r2 mean_error``.
 
-        Intervals take the rows as independent. Shares: Wilson's; averages over classes: the delta
-        method on the confusion matrix; ROC AUC: DeLong's variance, widened by what binning leaves
-        open; means: Student's.
+        Intervals take the rows as independent (`quality.sessions.metrics` does not). Shares: Wilson's;
+        averages over classes: the delta method on the confusion matrix; ROC AUC: DeLong's variance,
+        widened by what binning leaves open; means: Student's.
         """
         if not 0 < level < 1:
             raise ValueError(f"the level must lie between 0 and 1, not {level}")

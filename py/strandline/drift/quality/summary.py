@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from strandline.drift.quality.cbpe import estimate
 from strandline.drift.quality.metric import Metric
+from strandline.drift.quality.products import SessionProducts
 from strandline.drift.quality.quality import Quality
+from strandline.drift.quality.sessions import metrics
 
 FOREMOST: Final = {
     "binary": (
@@ -21,10 +23,15 @@ FOREMOST: Final = {
 """by kind of task, the metrics that a series and a comparison of versions show"""
 
 
-def summary(reference: Quality, current: Quality, level: float = 0.95) -> dict[str, Any]:
+def summary(
+    reference: Quality,
+    current: Quality,
+    level: float = 0.95,
+    sessions: SessionProducts | None = None,
+) -> dict[str, Any]:
     """What a session, a window or a range says about the model: `realised` metrics by the labels that
     came, `estimated` ones without, `reference` ones by the reference's labels; metrics by name, as
-    `Metric.to_json` gives them.
+    `Metric.to_json` gives them. `sessions` are those that the labels came in.
     """
     estimated = estimate(reference, current, level)
     return {
@@ -34,22 +41,27 @@ def summary(reference: Quality, current: Quality, level: float = 0.95) -> dict[s
         "labels": current.n,
         "predictions": current.seen,
         "reference": {m.name: m.to_json() for m in reference.metrics(level).values()},
-        "realised": {m.name: m.to_json() for m in current.metrics(level).values()},
+        "realised": {m.name: m.to_json() for m in metrics(current, sessions, level).values()},
         "estimated": {m.name: m.to_json() for m in estimated.values()},
     }
 
 
-def brief(reference: Quality, current: Quality, level: float = 0.95) -> dict[str, Any]:
+def brief(
+    reference: Quality,
+    current: Quality,
+    level: float = 0.95,
+    sessions: SessionProducts | None = None,
+) -> dict[str, Any]:
     """As `summary`, without the reference and with the foremost metrics only: one point of a series."""
     names = FOREMOST[reference.task.kind]
     return {
         "labels": current.n,
         "predictions": current.seen,
-        "realised": chosen(current.metrics(level), names),
+        "realised": chosen(metrics(current, sessions, level), names),
         "estimated": chosen(estimate(reference, current, level), names),
     }
 
 
-def chosen(metrics: Mapping[str, Metric], names: Sequence[str]) -> dict[str, Any]:
+def chosen(found: Mapping[str, Metric], names: Sequence[str]) -> dict[str, Any]:
     """Metrics of these names that are there, as plain JSON values."""
-    return {name: metrics[name].to_json() for name in names if name in metrics}
+    return {name: found[name].to_json() for name in names if name in found}
