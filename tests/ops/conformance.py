@@ -14,6 +14,8 @@ import numpy as np
 import onnx.defs
 
 from strandline.bench.browser import chromium as open_chromium
+from strandline.compiler.expand import expansions
+from strandline.compiler.expand.registry import MICROSOFT
 from strandline.compiler.lower import rule_for
 from strandline.onnx.graph import Node
 from strandline.ops import supported
@@ -157,6 +159,16 @@ def operators() -> Iterator[str]:
         )
 
 
+def expanded() -> Iterator[str]:
+    """The operators of onnxruntime's own domain that are here."""
+    names = {name for domain, name in (*expansions(), *supported()) if domain == MICROSOFT}
+    yield (
+        f"Of onnxruntime's domain `{MICROSOFT}` these {len(names)} are expanded into the operators above "
+        "(`compiler/expand/`), and tested against onnxruntime: "
+        f"{', '.join(f'`{name}`' for name in sorted(names))}."
+    )
+
+
 def page(columns: Mapping[str, Mapping[str, str]], command: str) -> str:
     """docs/conformance.md."""
     lines = [
@@ -178,6 +190,8 @@ def page(columns: Mapping[str, Mapping[str, str]], command: str) -> str:
             "An operator without a shape rule has outputs whose shape depends on values: a plan is cut there "
             "and goes on when they are known. One without a kernel runs in NumPy."
         ),
+        "",
+        *expanded(),
     ]
     return "\n".join(lines) + "\n"
 

@@ -160,7 +160,7 @@ def _cubic_weights(t: Array) -> list[Array]:
     return [far(t + 1), near(t), near(1 - t), far(2 - t)]
 
 
-@op("GridSample", since=16, shape=_grid_sample)
+@op("GridSample", since=1, shape=_grid_sample)
 def grid_sample(
     x: Array,
     grid: Array,

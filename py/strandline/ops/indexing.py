@@ -226,7 +226,7 @@ def reverse_sequence(x: Array, lengths: Array, *, batch_axis: int = 1, time_axis
     return np.moveaxis(result, (0, 1), (batch_axis, time_axis))
 
 
-@op("Trilu", since=14, shape=same)
+@op("Trilu", since=1, shape=same)
 def trilu(x: Array, k: Array | None = None, *, upper: int = 1) -> Array:
     diagonal = 0 if k is None else int(k.item())
     return np.triu(x, diagonal) if upper else np.tril(x, diagonal)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from strandline._lazy import np
 from strandline.onnx.types import TensorType, int32
 from strandline.ops.registry import Array, Attrs, op
-from strandline.ops.rules import Inputs, Types, broadcast_shapes, need
+from strandline.ops.rules import Inputs, Types, broadcast_shapes, need, same
 
 
 def matmul_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
@@ -143,3 +143,9 @@ def _det(inputs: Inputs, attrs: Attrs, n: int) -> Types:
 @op("Det", since=11, shape=_det)
 def det(x: Array) -> Array:
     return np.linalg.det(x).astype(x.dtype)
+
+
+@op("Inverse", domain="com.microsoft", shape=same)
+def inverse(x: Array) -> Array:
+    """Of every square matrix in the last two axes; the standard has no such operator."""
+    return np.linalg.inv(x).astype(x.dtype)

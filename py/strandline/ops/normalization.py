@@ -131,7 +131,7 @@ def _layer_normalization(inputs: Inputs, attrs: Attrs, n: int) -> Types:
     return [x, *[TensorType(element_type(attrs["stash_type"]), shape)] * 2][:n]
 
 
-@op("LayerNormalization", since=17, shape=_layer_normalization)
+@op("LayerNormalization", since=1, shape=_layer_normalization)
 def layer_normalization(
     x: Array,
     scale: Array,

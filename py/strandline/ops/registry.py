@@ -147,32 +147,42 @@ def op(
     """
 
     def register(reference: Reference) -> Reference:
-        # Straight from the code object: `inspect.signature` for every operator would be half the
-        # time that the package takes to import.
-        code = reference.__code__
-        keywords = frozenset(
-            code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-        )
-        defaults = reference.__kwdefaults__ or {}
         for name in names:
             versions = _TABLE.setdefault((domain, name), [])
-            versions.append(
-                Op(
-                    name=name,
-                    domain=domain,
-                    since=since,
-                    reference=reference,
-                    shape=shape,
-                    defaults={k: v for k, v in defaults.items() if k not in _FROM_RUNNER},
-                    known=keywords - _FROM_RUNNER,
-                    takes=keywords & _FROM_RUNNER,
-                    any_type=any_type,
-                )
-            )
+            versions.append(described(reference, name, domain, since, shape, any_type))
             versions.sort(key=lambda o: -o.since)
         return reference
 
     return register
+
+
+def described(
+    reference: Reference,
+    name: str,
+    domain: str,
+    since: int = 1,
+    shape: ShapeRule | None = None,
+    any_type: bool = False,
+) -> Op:
+    """A function's keyword-only arguments as the attributes of an operator."""
+    # Straight from the code object: `inspect.signature` for every operator would be half the
+    # time that the package takes to import.
+    code = reference.__code__
+    keywords = frozenset(
+        code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    )
+    defaults = reference.__kwdefaults__ or {}
+    return Op(
+        name=name,
+        domain=domain,
+        since=since,
+        reference=reference,
+        shape=shape,
+        defaults={k: v for k, v in defaults.items() if k not in _FROM_RUNNER},
+        known=keywords - _FROM_RUNNER,
+        takes=keywords & _FROM_RUNNER,
+        any_type=any_type,
+    )
 
 
 def find(node: Node, opsets: Mapping[str, int]) -> Op:

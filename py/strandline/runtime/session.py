@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from strandline.compiler.expand import expand
 from strandline.compiler.store import LocalStrings
 from strandline.onnx import read
 from strandline.onnx.graph import Graph, ValueInfo
@@ -51,9 +52,10 @@ class Session:
             raise ValueError(f"no backend '{backend}': use 'core' or 'reference'")
         if isinstance(model, str | Path):
             path = Path(model)
-            self.graph: Graph = read(path.read_bytes(), base_dir=path.parent)
+            graph = read(path.read_bytes(), base_dir=path.parent)
         else:
-            self.graph = read(model)
+            graph = read(model)
+        self.graph: Graph = expand(graph)
         self._input_names = tuple(info.name for info in self.graph.inputs)
         self._output_names = tuple(info.name for info in self.graph.outputs)
         self._texts = tuple(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from strandline.compiler import fused
 from strandline.compiler.evaluate import evaluate
 from strandline.compiler.store import Store, constant_of
 from strandline.onnx.graph import Constant, Graph, Node
@@ -44,12 +45,17 @@ class Uses:
 
 _SAME_RANK = frozenset(
     {
-        "AveragePool", "BatchNormalization", "Clip", "Concat", "Dropout", "GlobalAveragePool",
-        "GlobalMaxPool", "HardSigmoid", "HardSwish", "Identity", "LRN", "LeakyRelu", "MaxPool", "Pad",
-        "PRelu", "Relu", "Sigmoid", "Slice", "Softmax", "Split", "Swish", "Tanh", "Transpose",
+        "Abs", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "CumSum", "DequantizeLinear",
+        "Dropout", "Elu", "Erf", "Exp", "Gelu", "GlobalAveragePool", "GlobalMaxPool", "HardSigmoid",
+        "HardSwish", "Identity", "LRN", "LayerNormalization", "LeakyRelu", "Log", "LogSoftmax", "MaxPool", "Neg",
+        "Not", "PRelu", "Pad", "QuantizeLinear", "Reciprocal", "Relu", "Resize", "Sigmoid", "Slice", "Softmax",
+        "Split", "Sqrt", "Swish", "Tanh", "Transpose",
     }
 )  # fmt: skip
-_LARGER_RANK = frozenset({"Add", "Div", "Mul", "Sub"})
+_LARGER_RANK = frozenset(
+    {"Add", "And", "Div", "Equal", "Greater", "Less", "Mul", "Or", "Pow", "Sub", "Where"}
+)
+_FUSED_SAME_RANK = frozenset({"Activation", "FusedLayerNorm", "ScaleShift"})
 
 
 def ranks(graph: Graph) -> dict[str, int]:
@@ -57,18 +63,42 @@ def ranks(graph: Graph) -> dict[str, int]:
     known = {name: len(constant.shape) for name, constant in graph.constants.items()}
     known |= {info.name: len(info.shape) for info in graph.inputs if info.shape is not None}
     for node in graph.nodes:
-        rank = None
-        if node.domain:
-            continue
-        if node.op in _SAME_RANK:
-            rank = known.get(node.inputs[0])
-        elif node.op in ("Conv", "ConvTranspose"):
-            rank = known.get(node.inputs[1])
-        elif node.op in _LARGER_RANK and all(name in known for name in node.inputs):
-            rank = max(known[name] for name in node.inputs)
+        rank = rank_of(node, known, graph.constants)
         if rank is not None:
             known.update((name, rank) for name in node.outputs if name)
     return known
+
+
+def rank_of(node: Node, known: Mapping[str, int], constants: Mapping[str, Constant]) -> int | None:
+    """The number of axes of a node's outputs; None where it does not follow."""
+    if node.domain:
+        same = node.domain == fused.DOMAIN and node.op in _FUSED_SAME_RANK
+        return known.get(node.inputs[0]) if same else None
+    given = [known.get(name) for name in node.inputs]
+    if node.op in _SAME_RANK:
+        if node.op == "Transpose" and node.attrs.get("perm") is not None:
+            return len(node.attrs["perm"])
+        return given[0] if given else None
+    if node.op in ("Conv", "ConvTranspose"):
+        return given[1]
+    if node.op in _LARGER_RANK and all(rank is not None for rank in given):
+        return max(rank for rank in given if rank is not None)
+    if node.op == "Gemm":
+        return 2
+    if node.op in ("Range", "Shape"):
+        return 1
+    first, second = (*given, None, None)[:2]
+    if node.op == "Reshape" and len(node.inputs) > 1 and node.inputs[1] in constants:
+        return constants[node.inputs[1]].type.size
+    if node.op in ("Squeeze", "Unsqueeze") and first is not None:
+        held = constants.get(node.inputs[1]) if len(node.inputs) > 1 else None
+        axes = held.type.size if held else len(node.attrs.get("axes") or ())
+        return first + (axes if node.op == "Unsqueeze" else -axes) if axes else None
+    if first is None or second is None:
+        return None
+    if node.op in ("MatMul", "MatMulInteger") and min(first, second) >= 2:
+        return max(first, second)
+    return first + second - 1 if node.op == "Gather" else None
 
 
 class Arithmetic:

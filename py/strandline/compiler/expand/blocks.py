@@ -1,0 +1,109 @@
+"""Weights of a few bits with a scale for each block of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from strandline.compiler.expand.registry import expands
+from strandline.compiler.expand.writer import Writer
+from strandline.onnx.graph import Constant
+from strandline.onnx.types import uint8
+from strandline.ops.rules import axis_of
+
+
+def unpacked(packed: Constant, bits: int) -> bytes:
+    """One byte per element from several in a byte, the lowest bits first."""
+    if bits == 8:
+        return bytes(packed.data)
+    per_byte, data = 8 // bits, bytes(packed.data)
+    result = bytearray(len(data) * per_byte)
+    for place in range(per_byte):
+        table = bytes(byte >> place * bits & (1 << bits) - 1 for byte in range(256))
+        result[place::per_byte] = data.translate(table)
+    return bytes(result)
+
+
+def lines(data: bytes, stored: int, wanted: int) -> bytes:
+    """Of every `stored` elements the first `wanted`."""
+    if stored == wanted:
+        return data
+    return b"".join(data[i : i + wanted] for i in range(0, len(data), stored))
+
+
+@expands("MatMulNBits")
+def _matmul_nbits(
+    w: Writer,
+    a: str,
+    b: str,
+    scales: str,
+    zero_points: str = "",
+    group: str = "",
+    bias: str = "",
+    *,
+    K: int,
+    N: int,
+    accuracy_level: int = 0,
+    bits: int = 4,
+    block_size: int,
+    weight_prepacked: int = 0,
+) -> Any:
+    """A·Bᵀ, B [N, K] dequantized once. `accuracy_level` only says what may be left inexact."""
+    if bits not in (2, 4, 8) or group or weight_prepacked:
+        raise w.refuse("only weights of 2, 4 or 8 bits, neither reordered nor packed for a device")
+    count = -(-K // block_size)
+    held = w.weights(b, "the weights")
+    steps = w.constant(uint8, (N * count, block_size), unpacked(held, bits))
+    scale, zero = w.reshape(scales, -1), zero_points
+    if not zero_points:
+        zero = w.constant(uint8, (N * count,), bytes([1 << bits - 1]) * (N * count))
+    elif w.dtype(zero_points) is uint8:
+        origin = unpacked(w.weights(zero_points, "the zero points"), bits)
+        zero = w.constant(uint8, (N * count,), lines(origin, len(origin) // N, count))
+    if w.dtype(zero) is uint8:
+        real = w.real(steps, scale, zero, axis=0)
+    else:
+        offset = w("Sub", w.cast(steps, w.dtype(scales)), w.reshape(zero, -1, 1))
+        real = w("Mul", offset, w.reshape(scales, -1, 1))
+    rows = w.slice(w.reshape(real, N, count * block_size), 0, K, 1)
+    y = w("MatMul", a, w.transpose(rows, 1, 0))
+    return w("Add", y, bias) if bias else y
+
+
+@expands("GatherBlockQuantized")
+def _gather(
+    w: Writer,
+    data: str,
+    indices: str,
+    scales: str,
+    zero_points: str = "",
+    *,
+    bits: int = 4,
+    block_size: int = 128,
+    gather_axis: int = 0,
+    quantize_axis: int = 1,
+) -> Any:
+    """From the whole table, dequantized once."""
+    steps, zero = data, zero_points
+    if w.dtype(data) is uint8:
+        held, scale = w.weights(data, "the data"), w.weights(scales, "the scales")
+        shape = (*held.shape[:-1], held.shape[-1] * 8 // bits)
+        steps = w.constant(uint8, shape, unpacked(held, bits))
+        if zero_points:
+            packed = w.weights(zero_points, "the zero points")
+            origin = unpacked(packed, bits)
+            width = packed.shape[-1] * 8 // bits
+            zero = w.constant(uint8, scale.shape, lines(origin, width, scale.shape[-1]))
+        else:
+            zero = w.constant(uint8, scale.shape, bytes([1 << bits - 1]) * scale.type.size)
+    table, scale_ = w.value(steps), w.value(scales)
+    axis = quantize_axis
+    if table is not None and scale_ is not None:
+        axis = axis_of(axis, len(table.shape))
+        last = axis == len(table.shape) - 1
+        if last and zero and w.dtype(steps) is uint8 and table.shape[-1] % block_size == 0:
+            flat = w.real(
+                w.reshape(steps, -1, block_size), w.reshape(scales, -1), w.reshape(zero, -1), axis=0
+            )
+            return w("Gather", w.reshape(flat, *table.shape), indices, axis=gather_axis)
+    real = w.real(steps, scales, zero, axis=axis, block_size=block_size)
+    return w("Gather", real, indices, axis=gather_axis)

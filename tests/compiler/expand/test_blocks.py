@@ -1,0 +1,49 @@
+"""Weights of a few bits with a scale for each block give what onnxruntime gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.compiler.expand.node import check
+
+
+@pytest.mark.parametrize(("k", "block"), [(64, 32), (80, 32), (32, 16), (129, 64)])
+@pytest.mark.parametrize(
+    ("bits", "zeros"), [(4, None), (4, "packed"), (4, "float"), (8, None), (8, "packed")]
+)
+def test_product(bits: int, k: int, block: int, zeros: str | None) -> None:
+    rng, n, count = np.random.default_rng(k), 5, -(-k // block)
+    inputs: dict[str, Any] = {
+        "a": rng.normal(size=(2, 3, k)).astype(np.float32),
+        "b": rng.integers(0, 256, (n, count, block * bits // 8)).astype(np.uint8),
+        "scales": rng.uniform(0.01, 0.05, (n, count)).astype(np.float32),
+    }
+    if zeros == "packed":
+        inputs["zeros"] = rng.integers(0, 256, (n, -(-count * bits // 8))).astype(np.uint8)
+    elif zeros == "float":
+        inputs["zeros"] = rng.uniform(4, 12, (n, count)).astype(np.float32)
+    known = [name for name in inputs if name != "a"]
+    attrs = {"K": k, "N": n, "bits": bits, "block_size": block}
+    check("MatMulNBits", inputs, constant=known, atol=1e-3, **attrs)
+
+
+@pytest.mark.parametrize("zeros", [False, True])
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("shape", [(10, 64), (6, 96)])
+def test_table(shape: tuple[int, int], bits: int, zeros: bool) -> None:
+    rng, block = np.random.default_rng(1), 32
+    rows, width = shape
+    count = width // block
+    inputs: dict[str, Any] = {
+        "data": rng.integers(0, 256, (rows, width * bits // 8)).astype(np.uint8),
+        "indices": rng.integers(0, rows, (2, 3)),
+        "scales": rng.uniform(0.01, 0.05, (rows, count)).astype(np.float32),
+    }
+    if zeros:
+        inputs["zeros"] = rng.integers(0, 256, (rows, -(-count * bits // 8))).astype(np.uint8)
+    known = [name for name in inputs if name != "indices"]
+    attrs = {"bits": bits, "block_size": block, "gather_axis": 0, "quantize_axis": 1}
+    check("GatherBlockQuantized", inputs, constant=known, **attrs)
