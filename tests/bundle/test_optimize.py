@@ -101,6 +101,25 @@ def test_static_quantization_keeps_the_labels(digits: Any, method: str) -> None:
     assert not Session(made.data).needs_numpy()
 
 
+def test_a_channel_of_next_to_no_weights_keeps_its_bias() -> None:
+    rng = np.random.default_rng(0)
+    w = rng.normal(size=(8, 4, 3, 3)).astype(np.float32)
+    w[1], w[5] = 1e-30, 0
+    held = {"w": w, "b": np.linspace(-0.7, 0.9, 8).astype(np.float32)}
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w", "b"], ["y"])], "dead",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4, 6, 6])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 8, 4, 4])],
+        [numpy_helper.from_array(v, k) for k, v in held.items()],
+    )  # fmt: skip
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    feeds = {"x": rng.normal(size=(3, 4, 6, 6)).astype(np.float32)}
+    data = optimize(made.SerializeToString(), "int8-static", [feeds], "minmax").data
+    for found in (run(data, feeds)["y"], Session(data).run(feeds)["y"]):
+        np.testing.assert_allclose(found[:, 1], held["b"][1], atol=1e-4)
+        np.testing.assert_allclose(found[:, 5], held["b"][5], atol=1e-4)
+
+
 @pytest.mark.parametrize("mode", ["", "fp16", "int8"])
 def test_without_data(digits: Any, mode: str) -> None:
     model, x, _ = digits

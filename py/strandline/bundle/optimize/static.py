@@ -19,6 +19,8 @@ Ranges = Mapping[str, tuple[float, float]]
 
 _CLAMPS = ("Relu", "Clip")
 """Activations that the integers' own bounds stand for, or that integer kernels take along."""
+_MOST_STEPS = 2**30
+"""Steps of a bias in either direction."""
 _MOVERS = ("MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Slice")
 """Operators whose results are elements of their first input: they keep its scale, so bytes pass through."""
 
@@ -76,7 +78,7 @@ class _Static:
         self.before = graph
         self.ranges = ranges
         self.constants: dict[str, Constant] = dict(graph.constants)
-        self.weights: set[str] = set()
+        self.weights: dict[str, Any] = {}
         self.changed = 0
         self.makers = Uses(graph).maker
 
@@ -136,20 +138,31 @@ class _Static:
         """The node between quantized tensors, and what reads its weights and bias."""
         x, w, *rest = node.inputs
         axis = channel_axis(node)
-        whole, scales = quantized_weights(self.before.constants[w].array(), axis)
+        bias = self.before.constants.get(rest[0]) if rest and rest[0] else None
+        values, step = self.before.constants[w].array(), self.parameters(x)[0]
         before: list[Node] = []
         if w not in self.weights:
-            self.weights.add(w)
+            fits = (
+                bias is not None
+                and bias.dtype is float32
+                and bias.shape == values.shape[axis : axis + 1]
+            )
+            # The bias of a channel whose weights are next to nothing must fit its steps, too.
+            least = np.abs(bias.array()) / step / _MOST_STEPS if bias and fits else 0
+            quantized, scales = quantized_weights(values, axis, least)
+            self.weights[w] = scales
             names = (
-                self.enter(f"{w}/int8", whole),
+                self.enter(f"{w}/int8", quantized),
                 self.enter(f"{w}/scale", scales),
                 self.enter(f"{w}/zero", np.zeros(scales.shape, np.int8)),
             )
             before.append(Node("DequantizeLinear", names, (f"{w}/quantized",), {"axis": axis}))
-        bias = self.before.constants.get(rest[0]) if rest and rest[0] else None
+        scales = self.weights[w]
         if bias is not None and bias.dtype is float32 and bias.shape == scales.shape:
-            steps = scales * self.parameters(x)[0]
-            units = np.clip(np.rint(bias.array() / steps), -(2**30), 2**30).astype(np.int32)
+            steps = scales * step
+            units = np.clip(np.rint(bias.array() / steps), -_MOST_STEPS, _MOST_STEPS).astype(
+                np.int32
+            )
             name = f"{node.outputs[0]}/bias"
             by = (self.enter(f"{name}/int32", units), self.enter(f"{name}/scale", steps))
             zero = self.enter(f"{name}/zero", np.zeros(steps.shape, np.int32))

@@ -13,10 +13,13 @@ SMALLEST = 256
 """Elements of a weight for which quantizing pays."""
 
 
-def quantized_weights(values: Any, axis: int) -> tuple[Any, Any]:
-    """(int8 in -127 … 127, float32 scales along `axis`): symmetric, so that there are no zero points."""
+def quantized_weights(values: Any, axis: int, least: Any = 0) -> tuple[Any, Any]:
+    """(int8 in -127 … 127, float32 scales along `axis`): symmetric, so that there are no zero points.
+
+    No scale is smaller than `least`, which may be one for each."""
     others = tuple(i for i in range(values.ndim) if i != axis % values.ndim)
     scales = (np.abs(values).max(axis=others) / np.float32(127)).astype(np.float32)
+    scales = np.maximum(scales, least).astype(np.float32)
     scales[scales == 0] = 1
     shape = [-1 if i == axis % values.ndim else 1 for i in range(values.ndim)]
     whole = np.clip(np.rint(values / scales.reshape(shape)), -127, 127).astype(np.int8)
