@@ -47,11 +47,12 @@ typedef struct sl_kernel {
     const char *name;
     sl_check_fn check;
     sl_run_fn run;
-    int variant; /* tells apart the names that share a function */
+    int variant;       /* tells apart the names that share a function */
+    unsigned bytewise; /* inputs, by bit, that it reads as bytes: they need no alignment */
 } sl_kernel;
 
 /* Ends a family's table. */
-#define SL_END {NULL, NULL, NULL, 0}
+#define SL_END {NULL, NULL, NULL, 0, 0}
 
 /* ---- Parameters
  * ------------------------------------------------------------------------------------------------

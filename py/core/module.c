@@ -117,6 +117,15 @@ static PyObject *opcodes(void) {
     return table;
 }
 
+static PyObject *bytewise(void) {
+    PyObject *table = PyDict_New();
+    for (int64_t i = 0; table && i < sl_kernel_count(); i++) {
+        const sl_kernel *kernel = sl_kernel_at(i);
+        if (kernel->bytewise && !enter(table, kernel->name, kernel->bytewise)) Py_CLEAR(table);
+    }
+    return table;
+}
+
 #define SL_ACTIVATION_NAME(id, name) name,
 static PyObject *activations(void) {
     static const char *const names[] = {SL_ACTIVATIONS(SL_ACTIVATION_NAME)};
@@ -141,7 +150,8 @@ static int module_exec(PyObject *module) {
     if (!state->program_type || PyModule_AddType(module, state->program_type) < 0) return -1;
     return add(module, "Bound", PyType_FromModuleAndSpec(module, &sl_bound_spec, NULL)) ||
                    add(module, "Fields", PyType_FromModuleAndSpec(module, &sl_fields_spec, NULL)) ||
-                   add(module, "OPCODES", opcodes()) || add(module, "ACTIVATIONS", activations())
+                   add(module, "OPCODES", opcodes()) || add(module, "BYTEWISE", bytewise()) ||
+                   add(module, "ACTIVATIONS", activations())
                ? -1
                : 0;
 }

@@ -22,6 +22,8 @@ struct sl_program {
     size_t n_calls, n_patches[2];
     int64_t *required[2]; /* bytes that the tensors of each input and output reach */
     size_t n_required[2];
+    void **copies; /* of constants that came misaligned, where a kernel minds */
+    size_t n_copies;
 };
 
 void *sl_aligned_alloc(size_t bytes) {
@@ -107,6 +109,35 @@ static const char *check_instruction(const instruction *in, const tensor *tensor
     }
     const sl_args args = {in->n_in, in->n_out, in->n_p, views, views + in->n_in, in->params};
     return sl_kernel_at(in->opcode)->check(&args);
+}
+
+/* Copies the misaligned constants that some kernel reads other than by bytes, and lets `held` point
+ * there; false when memory runs out. */
+static bool align_constants(sl_program *program, const tensor *tensors, size_t n_tensors,
+                            size_t n_words, sl_buffer *held, size_t n) {
+    bool *minds = calloc(n + 1, sizeof *minds);
+    program->copies = calloc(n + 1, sizeof *program->copies);
+    program->n_copies = n;
+    bool ok = minds && program->copies;
+    size_t at = 0;
+    instruction in;
+    while (ok && at < n_words && decode(program->words, n_words, &at, &in)) {
+        const sl_kernel *kernel = sl_kernel_at(in.opcode);
+        for (int i = 0; i < in.n_in; i++) {
+            const int64_t id = in.ids[i];
+            if (id < 0 || (uint64_t)id >= n_tensors || tensors[id].kind != SL_CONSTANT) continue;
+            if (!kernel || i >= 32 || !(kernel->bytewise >> i & 1)) minds[tensors[id].index] = true;
+        }
+    }
+    for (size_t i = 0; ok && i < n; i++) {
+        if (!minds[i] || (uintptr_t)held[i].data % 8 == 0) continue;
+        void *copy = program->copies[i] = sl_aligned_alloc(held[i].bytes);
+        if (copy) memcpy(copy, held[i].data, held[i].bytes);
+        ok = copy != NULL;
+        held[i].data = copy;
+    }
+    free(minds);
+    return ok;
 }
 
 /* What the buffers of this kind must hold, from the tensors that lie in them. */
@@ -197,8 +228,10 @@ sl_program *sl_program_new(const void *tensors, size_t tensor_bytes, const void 
     }
     sl_program *program = calloc(1, sizeof *program);
     tensor *table = malloc(tensor_bytes + 1);
-    if (!program || !table) goto fail;
+    sl_buffer *held = malloc((n_constants + 1) * sizeof *held);
+    if (!program || !table || !held) goto fail;
     memcpy(table, tensors, tensor_bytes);
+    if (n_constants) memcpy(held, constants, n_constants * sizeof *held);
     const char *wrong = check_tensors(table, n_tensors, constants, n_constants, arena_bytes);
     if (wrong) {
         snprintf(error, SL_ERROR_BYTES, "%s", wrong);
@@ -208,10 +241,13 @@ sl_program *sl_program_new(const void *tensors, size_t tensor_bytes, const void 
     program->arena = sl_aligned_alloc((size_t)arena_bytes);
     if (!program->words || !program->arena) goto fail;
     memcpy(program->words, code, code_bytes);
-    if (!build(program, table, n_tensors, n_words, constants, error)) goto fail;
+    if (!align_constants(program, table, n_tensors, n_words, held, n_constants)) goto fail;
+    if (!build(program, table, n_tensors, n_words, held, error)) goto fail;
+    free(held);
     free(table);
     return program;
 fail:
+    free(held);
     free(table);
     sl_program_free(program);
     return NULL;
@@ -220,6 +256,9 @@ fail:
 void sl_program_free(sl_program *program) {
     if (!program) return;
     sl_aligned_free(program->arena);
+    for (size_t i = 0; program->copies && i < program->n_copies; i++)
+        sl_aligned_free(program->copies[i]);
+    free(program->copies);
     free(program->words);
     free(program->calls);
     free(program->slots);

@@ -35,7 +35,8 @@ int64_t sl_panel_width(void);
 
 /* Decodes and proves a program. `tensors` are int64 quadruples (kind, index, offset, bytes) and
  * `code` the words of the instructions, both little-endian and read without alignment. `constants`
- * must outlive the program. Returns NULL with a sentence in `error` (or "" when memory ran out). */
+ * must outlive the program; those that lie between multiples of 8 bytes are copied where a kernel
+ * minds. Returns NULL with a sentence in `error` (or "" when memory ran out). */
 sl_program *sl_program_new(const void *tensors, size_t tensor_bytes, const void *code,
                            size_t code_bytes, const sl_buffer *constants, size_t n_constants,
                            int64_t arena_bytes, char error[SL_ERROR_BYTES]);

@@ -10,7 +10,6 @@
 typedef struct {
     PyObject_HEAD sl_program *program;
     Py_buffer *held; /* the constants, for as long as the program lives */
-    void **copies;   /* of constants that came misaligned */
     Py_ssize_t n_held;
 } program;
 
@@ -43,9 +42,6 @@ static void program_dealloc(program *self) {
     PyTypeObject *type = Py_TYPE((PyObject *)self);
     sl_program_free(self->program);
     release(self->held, self->n_held);
-    for (Py_ssize_t i = 0; self->copies && i < self->n_held; i++)
-        sl_aligned_free(self->copies[i]);
-    PyMem_Free(self->copies);
     PyMem_Free(self->held);
     freefunc free_object = (freefunc)PyType_GetSlot(type, Py_tp_free);
     free_object(self);
@@ -63,14 +59,6 @@ static bool hold_constants(program *self, PyObject *constants, sl_buffer *views)
     for (Py_ssize_t i = 0; i < n; i++) {
         const Py_buffer *b = &self->held[i];
         views[i] = (sl_buffer){b->buf, (size_t)b->len};
-        if (!misaligned(b->buf)) continue;
-        self->copies[i] = sl_aligned_alloc((size_t)b->len);
-        if (!self->copies[i]) {
-            PyErr_NoMemory();
-            return false;
-        }
-        memcpy(self->copies[i], b->buf, (size_t)b->len);
-        views[i].data = self->copies[i];
     }
     return true;
 }
@@ -90,9 +78,8 @@ static PyObject *program_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     program *self = n < 0 ? NULL : (program *)alloc(type, 0);
     if (!self) goto done;
     self->held = PyMem_Calloc((size_t)n + 1, sizeof(Py_buffer));
-    self->copies = PyMem_Calloc((size_t)n + 1, sizeof(void *));
     views = PyMem_Calloc((size_t)n + 1, sizeof(sl_buffer));
-    if (!self->held || !self->copies || !views) {
+    if (!self->held || !views) {
         PyErr_NoMemory();
     } else if (hold_constants(self, constants, views)) {
         self->program = sl_program_new(tensors.buf, (size_t)tensors.len, code.buf, (size_t)code.len,

@@ -4,6 +4,7 @@ from typing import Any
 from typing_extensions import Buffer
 
 OPCODES: dict[str, int]
+BYTEWISE: dict[str, int]
 ACTIVATIONS: dict[str, int]
 
 class Tensor:

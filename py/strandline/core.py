@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from strandline import _core
 from strandline._core import (
     ACTIVATIONS,
+    BYTEWISE,
     OPCODES,
     Bound,
     Fields,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACTIVATIONS",
+    "BYTEWISE",
     "OPCODES",
     "Bound",
     "ColumnTally",

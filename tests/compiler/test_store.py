@@ -43,8 +43,9 @@ def test_constants_from_numbers_and_buffers() -> None:
 def test_constants_between_boundaries_are_copied_once_per_session() -> None:
     odd = memoryview(bytearray(12))[1:9]
     store, constant = Store(), constant_of(float32, (2,), odd)
+    assert store.buffer(constant, anywhere=True) is constant.data
     buffer = store.buffer(constant)
     assert buffer is not constant.data
     assert bytes(buffer) == bytes(odd)
-    assert store.buffer(constant) is buffer
+    assert store.buffer(constant) is store.buffer(constant, anywhere=True) is buffer
     assert store.bytes_of(constant) is constant.data

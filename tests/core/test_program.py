@@ -62,6 +62,24 @@ def test_constants_and_inputs_may_be_misaligned() -> None:
     assert out.tolist() == [0, 2, 0, 4]
 
 
+def test_rows_are_gathered_from_wherever_they_lie() -> None:
+    rows = np.arange(12, dtype=np.float32).reshape(4, 3)
+    shifted = np.zeros(rows.nbytes + 1, np.uint8)[1:]
+    shifted[:] = rows.view(np.uint8).ravel()
+    picks, out = np.array([2, -1, 0]), np.zeros((3, 3), np.float32)
+    core.call("gather", [shifted, picks], [out], ord("q"), 1, 4, 12, 3)
+    np.testing.assert_array_equal(out, rows[picks])
+    # The same constant, read by a kernel that minds as well.
+    both = words(CONSTANT, 0, 0, 48, CONSTANT, 1, 0, 24, OUTPUT, 0, 0, 36, OUTPUT, 1, 0, 48)
+    code = words(core.OPCODES["gather"], 2, 1, 5, 0, 1, 2, ord("q"), 1, 4, 12, 3)
+    code += words(core.OPCODES["relu"], 1, 1, 4, 0, 3, ord("f"), 12, 0, 0)
+    whole = np.zeros((4, 3), np.float32)
+    core.Program(both, code, [shifted, picks], 0).run([], [out, whole])
+    np.testing.assert_array_equal(out, rows[picks])
+    np.testing.assert_array_equal(whole, rows)
+    assert core.BYTEWISE == {"gather": 1}
+
+
 def test_misaligned_outputs_are_refused() -> None:
     out = np.zeros(64, np.uint8)[1:17]
     with pytest.raises(ValueError, match="output 0 is not aligned"):

@@ -154,7 +154,7 @@ static const char *run_one_hot(const sl_call *call) {
 }
 
 const sl_kernel SL_NAME(sl_gather)[] = {
-    {"gather", check_gather, run_gather, 0},
+    {"gather", check_gather, run_gather, 0, 1},
     {"gather_elements", check_gather_elements, run_gather_elements, 0},
     {"gather_nd", check_gather_nd, run_gather_nd, 0},
     {"one_hot", check_one_hot, run_one_hot, 0},

@@ -181,7 +181,6 @@ class Builder:
         `inputs` and `outputs` are the bases that become its buffers. For a program that runs `once`
         the session keeps nothing of its constants.
         """
-        buffer = self.store.bytes_of if once else self.store.buffer
         places = {name: (_INPUT, i) for i, name in enumerate(inputs)}
         places |= {name: (_OUTPUT, i) for i, name in enumerate(outputs)}
         ids: dict[str, int] = {}
@@ -190,7 +189,8 @@ class Builder:
         words = array("q")
         span: dict[str, list[int]] = {}
         bases: list[str] = []
-        roots, opcodes = self._roots, core.OPCODES
+        roots, store = self._roots, self.store
+        opcodes, bytewise = core.OPCODES, core.BYTEWISE
         for at, instr in enumerate(code):
             operands = []
             for name in (*instr.inputs, *instr.outputs):
@@ -206,7 +206,11 @@ class Builder:
                     place = places.get(base)
                     if place is None and base in self.values:
                         place = places[base] = (_CONSTANT, len(constants))
-                        constants.append(buffer(self.values[base]))
+                        value = self.values[base]
+                        anywhere = bytewise.get(instr.op, 0) >> len(operands) & 1 == 1
+                        constants.append(
+                            store.bytes_of(value) if once else store.buffer(value, anywhere)
+                        )
                     if place is None:
                         place = (_ARENA, 0)
                         span.setdefault(base, [at, at])

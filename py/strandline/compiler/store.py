@@ -99,14 +99,16 @@ class Store:
         finally:
             self._derived, self._buffers, self.packings = held
 
-    def buffer(self, constant: Constant) -> Any:
+    def buffer(self, constant: Constant, anywhere: bool = False) -> Any:
         """The constant's bytes for the core (string codes for strings), aligned at most once per
-        session."""
+        session, and not at all while they may lie `anywhere`."""
         # Keyed by identity, so the constant is kept beside its buffer.
         held = self._buffers.get(id(constant))
-        if held is None:
-            held = self._buffers[id(constant)] = (constant, core.aligned(self.bytes_of(constant)))
-        return held[1]
+        data = self.bytes_of(constant) if held is None else held[1]
+        if not anywhere:
+            data = core.aligned(data)
+        self._buffers[id(constant)] = (constant, data)
+        return data
 
     def bytes_of(self, constant: Constant) -> Any:
         """The same for once: as it lies, and not kept."""
