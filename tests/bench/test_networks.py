@@ -10,6 +10,7 @@ import pytest
 
 from strandline import Session
 from strandline.bench import networks
+from strandline.bench.cases import Case
 from strandline.bench.errors import BenchError
 from strandline.onnx import read
 
@@ -41,7 +42,9 @@ def test_the_quantized_resnet_convolves_bytes_and_gives_what_onnxruntime_gives()
     theirs = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     (expected,) = theirs.run(None, feeds)
     (found,) = Session(model).run(feeds).values()
-    np.testing.assert_allclose(found, expected, rtol=0.02)
+    case = Case("", model, feeds)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=case.tolerance * expected.max())
+    assert case.tolerance > Case("", networks.light_network("shufflenet"), {}).tolerance
 
 
 def test_without_a_checkout_or_the_package_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

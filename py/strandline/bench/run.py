@@ -367,7 +367,7 @@ def _case(
     difference = {}
     for each in [runner for runner in live if runner is not oracle]:
         try:
-            difference[each.name] = _difference(expected, each.outputs())
+            difference[each.name] = _difference(expected, each.outputs(), case.tolerance)
         except ValueError as error:
             failed[each.name] = str(error)
     for runner in in_browser:
@@ -397,8 +397,9 @@ def _flat(value: Any) -> np.ndarray[Any, Any]:
     return np.asarray(value).ravel()
 
 
-def _difference(expected: Sequence[Any], got: Sequence[Any]) -> float:
-    """Largest deviation relative to the output's magnitude; ValueError where labels differ."""
+def _difference(expected: Sequence[Any], got: Sequence[Any], tolerance: float) -> float:
+    """Largest deviation relative to the output's magnitude; ValueError where labels differ, or it is too
+    large."""
     worst = 0.0
     for want, have in zip(map(_flat, expected), map(_flat, got), strict=True):
         if want.dtype.kind not in "fc":
@@ -410,7 +411,7 @@ def _difference(expected: Sequence[Any], got: Sequence[Any]) -> float:
             continue
         scale = float(np.max(np.abs(want), initial=0.0)) or 1.0
         worst = max(worst, float(np.max(np.abs(want - have), initial=0.0)) / scale)
-        if not worst < 1e-3:
+        if not worst < tolerance:
             raise ValueError(f"outputs deviate by {worst:.2e} from onnxruntime's")
     return worst
 
