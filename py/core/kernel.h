@@ -37,7 +37,11 @@ typedef struct {
     const int64_t *p;
     const struct sl_kernel *kernel;
     int n_in, n_out;
+    int64_t body; /* how many of the calls behind it this one runs itself */
 } sl_call;
+
+/* Runs n calls, without those in the bodies of others. */
+const char *sl_run_calls(const sl_call *calls, int64_t n);
 
 /* Both return NULL when all is well, else a static sentence that says what is wrong. */
 typedef const char *(*sl_check_fn)(const sl_args *args);
@@ -50,6 +54,9 @@ typedef struct sl_kernel {
     int variant;       /* tells apart the names that share a function */
     unsigned bytewise; /* inputs, by bit, that it reads as bytes: they need no alignment */
 } sl_kernel;
+
+/* The variant of kernels that run calls themselves; their first parameter counts them. */
+enum { SL_CONTROL = 1 << 8 };
 
 /* Ends a family's table. */
 #define SL_END {NULL, NULL, NULL, 0, 0}

@@ -159,6 +159,22 @@ static bool require(sl_program *program, int side, const tensor *tensors, size_t
     return true;
 }
 
+enum { DEEPEST = 32 };
+
+/* Gives control flow its bodies; false when one reaches beyond what it lies in. */
+static bool nest(sl_call *calls, int64_t n, int depth) {
+    for (int64_t i = 0; i < n; i++) {
+        sl_call *call = &calls[i];
+        if (call->kernel->variant != SL_CONTROL) continue;
+        call->body = call->p[0];
+        if (call->body < 0 || call->body > n - i - 1 || depth == DEEPEST ||
+            !nest(call + 1, call->body, depth + 1))
+            return false;
+        i += call->body;
+    }
+    return true;
+}
+
 static bool build(sl_program *program, const tensor *tensors, size_t n_tensors, size_t n_words,
                   const sl_buffer *constants, char error[SL_ERROR_BYTES]) {
     size_t at = 0, n_operands = 0, n_calls = 0, slot = 0, most = 0;
@@ -197,7 +213,8 @@ static bool build(sl_program *program, const tensor *tensors, size_t n_tensors, 
                           in.params,
                           sl_kernel_at(in.opcode),
                           in.n_in,
-                          in.n_out};
+                          in.n_out,
+                          0};
         for (int i = 0; i < in.n_in + in.n_out; i++, slot++) {
             if (in.ids[i] < 0) continue;
             const tensor *t = &tensors[in.ids[i]];
@@ -213,6 +230,10 @@ static bool build(sl_program *program, const tensor *tensors, size_t n_tensors, 
         }
     }
     free(views);
+    if (ok && !nest(program->calls, (int64_t)program->n_calls, 0)) {
+        snprintf(error, SL_ERROR_BYTES, "a body reaches beyond what it lies in, or lies too deep");
+        ok = false;
+    }
     return ok && require(program, 0, tensors, n_tensors) && require(program, 1, tensors, n_tensors);
 }
 
@@ -309,10 +330,22 @@ bool sl_program_step(sl_program *program, size_t instruction, char error[SL_ERRO
     return !wrong;
 }
 
+size_t sl_program_next(const sl_program *program, size_t instruction) {
+    return instruction + 1 + (size_t)program->calls[instruction].body;
+}
+
+const char *sl_run_calls(const sl_call *calls, int64_t n) {
+    for (int64_t i = 0; i < n; i += 1 + calls[i].body) {
+        const char *wrong = calls[i].kernel->run(&calls[i]);
+        if (wrong) return wrong;
+    }
+    return NULL;
+}
+
 bool sl_program_run(sl_program *program, const sl_buffer *inputs, size_t n_inputs,
                     const sl_buffer *outputs, size_t n_outputs, char error[SL_ERROR_BYTES]) {
     if (!sl_program_bind(program, inputs, n_inputs, outputs, n_outputs, error)) return false;
-    for (size_t i = 0; i < program->n_calls; i++) {
+    for (size_t i = 0; i < program->n_calls; i = sl_program_next(program, i)) {
         if (!sl_program_step(program, i, error)) return false;
     }
     return true;

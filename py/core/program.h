@@ -52,6 +52,7 @@ bool sl_program_run(sl_program *program, const sl_buffer *inputs, size_t n_input
 bool sl_program_bind(sl_program *program, const sl_buffer *inputs, size_t n_inputs,
                      const sl_buffer *outputs, size_t n_outputs, char error[SL_ERROR_BYTES]);
 size_t sl_program_length(const sl_program *program);
+size_t sl_program_next(const sl_program *program, size_t instruction); /* behind it and its body */
 bool sl_program_step(sl_program *program, size_t instruction, char error[SL_ERROR_BYTES]);
 
 /* A program with its buffers: all that a caller in another language needs is one pointer, here, and

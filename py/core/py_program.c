@@ -136,7 +136,8 @@ static bool run_bound(program *self, sl_buffer *views, Py_ssize_t n_in, Py_ssize
         ok = sl_program_run(self->program, views, (size_t)n_in, outputs, (size_t)n_out, error);
     } else {
         ok = sl_program_bind(self->program, views, (size_t)n_in, outputs, (size_t)n_out, error);
-        for (size_t i = 0; ok && i < sl_program_length(self->program); i++) {
+        const size_t n = sl_program_length(self->program);
+        for (size_t i = 0; ok && i < n; i = sl_program_next(self->program, i)) {
             const double before = now();
             ok = sl_program_step(self->program, i, error);
             seconds[i] += now() - before;

@@ -260,6 +260,9 @@ _MAKERS: dict[str, Callable[[], Specimen]] = {
     "scatter_nd": lambda: Specimen(
         (_i(0, 1, -1, 0), _f(2, 2)), (_empty("f", 3, 2, 2),), (F, 3, 2, 2, 2, 3, 2)
     ),
+    "loop": lambda: Specimen(
+        (_i(3), np.ones(1, bool), np.ones(1, bool)), (_empty("q", 1),), (0, 2)
+    ),
     "triangle": lambda: Specimen((_f(2, 3, 4),), (_empty("f", 2, 3, 4),), (4, 2, 3, 4, 1, 1)),
     "argmax": lambda: Specimen((_f(2, 3, 4),), (_empty("q", 2, 4),), (F, 2, 3, 4, 0)),
     "argmin": lambda: Specimen((_f(2, 3, 4),), (_empty("q", 2, 4),), (F, 2, 3, 4, 1)),

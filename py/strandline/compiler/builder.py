@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from strandline import core
@@ -122,6 +122,15 @@ class Builder:
         self._views[root] = (whole, offset)
         return True
 
+    def collect(self, write: Callable[[], None]) -> list[Instr]:
+        """The kernel calls that `write` emits."""
+        kept, self._code = self._code, []
+        try:
+            write()
+            return self._code
+        finally:
+            self._code = kept
+
     # --- what the planner uses --------------------------------------------------------
 
     def know(self, name: str, constant: Constant) -> str:
@@ -129,6 +138,14 @@ class Builder:
         self.types[name] = constant.type
         self.values[name] = constant
         return name
+
+    def know_aliases(self, names: Iterable[str]) -> None:
+        """Enter outputs that a rule found to be a constant under another shape."""
+        for name in filter(None, names):
+            source = self.values.get(self.root(name))
+            if source is not None and name not in self.values:
+                self.know(name, Constant(self.types[name], source.data, source.strings))
+                self.folded.add(name)
 
     def root(self, name: str) -> str:
         """The value whose bytes `name` is."""
@@ -191,7 +208,8 @@ class Builder:
         bases: list[str] = []
         roots, store = self._roots, self.store
         opcodes, bytewise = core.OPCODES, core.BYTEWISE
-        for at, instr in enumerate(code):
+        flat, loops = _flattened(code)
+        for at, instr in enumerate(flat):
             operands = []
             for name in (*instr.inputs, *instr.outputs):
                 if not name:
@@ -219,13 +237,15 @@ class Builder:
                 if lifetime is not None:
                     lifetime[1] = at
                 operands.append(number)
-            params: Any = instr.params
+            params: Any = (loops[at], *instr.params) if at in loops else instr.params
             if float in set(map(type, params)):
                 params = tuple(map(_word, params))
             words.extend((opcodes[instr.op], len(instr.inputs), len(instr.outputs), len(params)))
             words.extend(operands)
             words.extend(params)
-        taken = self._taken_over(code, span)
+        for at, length in reversed(loops.items()):
+            _outlive(span, at, at + length)
+        taken = self._taken_over(flat, span)
         lives = [Lifetime(self.types[name].nbytes, *ends) for name, ends in span.items()]
         offsets, arena_bytes = assign(lives)
         starts = dict(zip(span, offsets, strict=True))
@@ -240,8 +260,8 @@ class Builder:
         way()
         code = self._code[start:]
         del self._code[start:]
-        made = {self.base(name)[0] for instr in code for name in instr.outputs}
-        taken = dict.fromkeys(self.base(name)[0] for instr in code for name in instr.inputs if name)
+        made = {self.base(name)[0] for instr in code for name in instr.writes}
+        taken = dict.fromkeys(self.base(name)[0] for instr in code for name in instr.reads if name)
         inputs = [name for name in taken if name not in made and name not in self.values]
         program = self.assemble(code, inputs, ()).program()
         zeros = [core.Tensor("B", [self.types[name].nbytes]) for name in inputs]
@@ -279,6 +299,32 @@ class Builder:
     def _fresh(self, kind: str) -> str:
         self._made += 1
         return f"{kind}/{self._made}"
+
+
+def _flattened(code: Iterable[Instr]) -> tuple[list[Instr], dict[int, int]]:
+    """The calls with bodies in line, and where a body follows, of how many calls."""
+    flat: list[Instr] = []
+    loops: dict[int, int] = {}
+    for instr in code:
+        flat.append(instr)
+        if instr.op != "loop":
+            continue
+        at = len(flat)
+        body, inner = _flattened(instr.body)
+        loops[at - 1] = len(body)
+        loops.update((at + place, length) for place, length in inner.items())
+        flat += body
+    return flat, loops
+
+
+def _outlive(span: Mapping[str, list[int]], loop: int, last: int) -> None:
+    """What is used in the body of a loop, the calls behind `loop` until `last`, and outside of it must
+    keep its place through every trip."""
+    for life in span.values():
+        if life[0] <= loop < life[1] <= last:
+            life[1] = last + 1
+        elif loop < life[0] <= last < life[1]:
+            life[0] = loop
 
 
 def _word(param: int | float) -> int:

@@ -31,7 +31,8 @@ RANDOM = frozenset(
 """Operators that give another result every time."""
 
 
-_TOO_LARGE = 1 << 48
+TOO_LARGE = 1 << 48
+"""Bytes that no tensor has."""
 
 
 def foldable(node: Node) -> bool:
@@ -72,6 +73,27 @@ def evaluate(
     }
 
 
+def fold(
+    builder: Builder, node: Node, operator: Op, infos: Sequence[Info | None], opset: int
+) -> bool:
+    """Enter the outputs of a node that follow from what is known at plan time; False: they do not."""
+    known = infos[0] and from_type(node, infos[0].type) if infos else None
+    if known:
+        results = {node.outputs[0]: known}
+    elif foldable(node) and all(info is None or info.value is not None for info in infos):
+        constants = [None if info is None else info.value for info in infos]
+        made = evaluate(node, operator, constants, opset, builder.store)
+        if made is None:
+            return False
+        results = made
+    else:
+        return False
+    for name, constant in results.items():
+        builder.know(name, constant)
+        builder.folded.add(name)
+    return True
+
+
 def _numpy_there() -> bool:
     if not numpy_loaded():
         try:
@@ -99,7 +121,7 @@ def infer(node: Node, operator: Op, infos: Sequence[Info | None]) -> Sequence[Te
     try:
         types = operator.types(node, infos)
         for type_ in types or ():
-            if type_.nbytes >= _TOO_LARGE:
+            if type_.nbytes >= TOO_LARGE:
                 raise ValueError(f"{type_} is larger than any memory")
         return types
     except UnsupportedOperator:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from strandline.compiler.builder import Builder
-from strandline.compiler.evaluate import evaluate, foldable, from_type, infer
+from strandline.compiler.control import Inliner
+from strandline.compiler.evaluate import fold, infer
 from strandline.compiler.lower.chain import chained
 from strandline.compiler.lower.registry import Instr
 from strandline.compiler.plan import (
@@ -73,6 +74,7 @@ class _Planner:
         self.builder.folded.update(folded)
         self.builder.movable = self._movable
         self.builder.tuning = store.tuning
+        self.inliner = Inliner(self.builder, graph.opsets)
         for name, constant in graph.constants.items():
             self.builder.know(name, constant)
         self.shown: set[str] = set()
@@ -149,20 +151,24 @@ class _Planner:
         if self.shown.isdisjoint(names):
             known, values = builder.types, builder.values
             infos = [Info(known[name], values.get(name)) if name else None for name in node.inputs]
-            if self._fold(node, operator, infos):
+            if fold(builder, node, operator, infos, self._opset(node)):
                 return True
             types = infer(node, operator, infos)
+            if types is None:
+                inlined = self.inliner.lower(node)
+                types, code = inlined or (None, None)
         if types is not None:
             builder.types.update(zip(node.outputs, types, strict=False))
             sizes = [type_.size for type_ in types]
             if not any(sizes):
                 self._know_empty(node.outputs)
                 return True
-            code = builder.lower(node, operator, self._opset(node))
+            if code is None:
+                code = builder.lower(node, operator, self._opset(node))
             if code is not None:
                 if not all(sizes):
                     self._know_empty(self._not_written(node, code))
-                self._know_aliases(node.outputs)
+                builder.know_aliases(node.outputs)
         level = self.level if code is not None else before | 1
         for name in node.outputs:
             if name:
@@ -178,7 +184,7 @@ class _Planner:
 
     def _not_written(self, node: Node, code: Sequence[Instr]) -> Iterable[str]:
         """Outputs without elements, for which a rule need not emit anything."""
-        written = {self.builder.root(name) for instr in code for name in instr.outputs}
+        written = {self.builder.root(name) for instr in code for name in instr.writes}
         for name in filter(None, node.outputs):
             empty = not self.builder.types[name].size
             if empty and self.builder.root(name) == name and name not in written:
@@ -188,34 +194,8 @@ class _Planner:
         for name in filter(None, names):
             self.builder.know(name, Constant(self.builder.types[name], memoryview(b"")))
 
-    def _know_aliases(self, names: Iterable[str]) -> None:
-        """Outputs that a rule found to be a constant under another shape."""
-        for name in names:
-            source = self.builder.values.get(self.builder.root(name))
-            if source is not None and name and name not in self.builder.values:
-                whole = Constant(self.builder.types[name], source.data, source.strings)
-                self.builder.know(name, whole)
-                self.builder.folded.add(name)
-
     def _opset(self, node: Node) -> int:
         return self.graph.opsets.get("" if node.domain == "ai.onnx" else node.domain, 1)
-
-    def _fold(self, node: Node, operator: Op, infos: Sequence[Info | None]) -> bool:
-        known = infos[0] and from_type(node, infos[0].type) if infos else None
-        if known:
-            results = {node.outputs[0]: known}
-        elif all(i is None or i.value is not None for i in infos) and foldable(node):
-            constants = [None if info is None else info.value for info in infos]
-            made = evaluate(node, operator, constants, self._opset(node), self.store)
-            if made is None:
-                return False
-            results = made
-        else:
-            return False
-        for name, constant in results.items():
-            self.builder.know(name, constant)
-            self.builder.folded.add(name)
-        return True
 
     # --- backward and out: steps ------------------------------------------------------
 
@@ -272,8 +252,8 @@ class _Planner:
                 continue
             kept = []
             for instr in reversed(work.code):
-                if any(base(name) in needed for name in instr.outputs):
-                    needed.update(map(base, instr.inputs))
+                if any(base(name) in needed for name in instr.writes):
+                    needed.update(map(base, instr.reads))
                     kept.append(instr)
             if kept:
                 work.code = kept[::-1]
@@ -321,10 +301,11 @@ class _Planner:
         inputs: dict[str, None] = {}
         made: dict[str, None] = {}
         for instr in code:
-            for name in map(self._base, instr.inputs):
-                if name and name not in made and name not in builder.values:
+            own = dict.fromkeys(map(self._base, instr.writes))
+            for name in map(self._base, instr.reads):
+                if name and name not in made and name not in own and name not in builder.values:
                     inputs[name] = None
-            made.update(dict.fromkeys(map(self._base, instr.outputs)))
+            made.update(own)
         outputs = [name for name in made if name and last_use[name] > level]
         code = chained(code, builder, outputs)
         recipe = builder.assemble(code, tuple(inputs), outputs)
@@ -334,7 +315,7 @@ class _Planner:
             inputs=tuple(map(self._slot, inputs)),
             outputs=tuple(map(self._slot, outputs)),
             types=tuple(builder.types[direct.get(name, name)] for name in outputs),
-            kernels=tuple(instr.op for instr in code),
+            kernels=tuple(_kernels(code)),
         )
 
     def _host_step(self, work: _Work) -> Step:
@@ -376,7 +357,13 @@ class _Bases(dict[str, str]):
 
 
 def _operands(code: Iterable[Instr]) -> Iterable[str]:
-    return (name for instr in code for name in (*instr.inputs, *instr.outputs))
+    return (name for instr in code for name in (*instr.reads, *instr.writes))
+
+
+def _kernels(code: Iterable[Instr]) -> Iterable[str]:
+    for instr in code:
+        yield instr.op
+        yield from _kernels(instr.body)
 
 
 def _is_zip_map(node: Node) -> bool:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from strandline import core
-from strandline.onnx.graph import Constant
+from strandline.onnx.graph import Constant, Graph
 from strandline.onnx.types import DType, TensorType
 from strandline.onnx.types import string as string_type
 
@@ -77,6 +77,8 @@ class Store:
         """Nodes on constants that took NumPy to compute: without it they become host steps."""
         self.packings: set[str] = set()
         """Kernels that packed constants in a layout of the instruction set in force."""
+        self.bodies: dict[int, tuple[Graph, Graph]] = {}
+        """Bodies of control flow by identity, and what the passes make of them."""
         self._derived: dict[tuple[Any, ...], Constant] = {}
         self._buffers: dict[int, tuple[Constant, Any]] = {}
 

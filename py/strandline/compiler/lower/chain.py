@@ -148,10 +148,10 @@ class _Touches:
         self._readers: dict[str, list[tuple[int, str]]] = {}
         self._writers: dict[str, list[int]] = {}
         for at, instr in enumerate(code):
-            for name in filter(None, instr.inputs):
+            for name in filter(None, instr.reads):
                 reader = (at, memory.root(name))
                 self._readers.setdefault(memory.base(name)[0], []).append(reader)
-            for name in filter(None, instr.outputs):
+            for name in filter(None, instr.writes):
                 self._writers.setdefault(memory.base(name)[0], []).append(at)
 
     def only_readers(self, step: _Step) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,6 +19,22 @@ class Instr:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     params: tuple[int | float, ...] = ()
+    body: tuple[Instr, ...] = ()
+    """The calls that a `loop` runs. Their number goes before the params."""
+
+    @property
+    def reads(self) -> Iterator[str]:
+        """All operands that it or its body reads."""
+        yield from self.inputs
+        for instr in self.body:
+            yield from instr.reads
+
+    @property
+    def writes(self) -> Iterator[str]:
+        """All operands that it or its body writes."""
+        yield from self.outputs
+        for instr in self.body:
+            yield from instr.writes
 
 
 class Lowering(Protocol):
