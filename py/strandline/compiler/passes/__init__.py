@@ -13,10 +13,12 @@ from strandline.compiler.passes.fuse import fuse_activation, fuse_bias, fuse_res
 from strandline.compiler.passes.integers import keep_integers
 from strandline.compiler.passes.norm import compose_norm, fuse_sum_norm
 from strandline.compiler.passes.quantized import fuse_quantized
+from strandline.compiler.passes.transposes import cancel_transposes
 from strandline.compiler.store import Store
 from strandline.onnx.graph import Graph
 
 __all__ = [
+    "cancel_transposes",
     "compose_activations",
     "compose_distances",
     "compose_norm",
@@ -44,10 +46,10 @@ def optimise(graph: Graph, store: Store) -> Graph:
     graph = keep_integers(remove_dead(remove_identities(graph)), store)
     graph = remove_identities(graph)
     graph = fold_constants(remove_dead(graph), store)
-    graph = fold_affine(graph, store)
     graph = compose_norm(graph)
     graph = compose_activations(graph)
-    graph = remove_dead(graph)
+    graph = remove_identities(cancel_transposes(remove_dead(graph), store))
+    graph = fold_affine(graph, store)
     graph = fuse_attention(graph)
     graph = remove_dead(graph)
     graph = fuse_bias(graph)
