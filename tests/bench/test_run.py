@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from onnx import TensorProto, helper
 
+from strandline.bench.cases import from_file
 from tests.models import zoo
 
 
@@ -22,6 +24,23 @@ def model(tmp_path: Path) -> Path:
     path = tmp_path / "mlp.onnx"
     path.write_bytes(zoo.model("mlp"))
     return path
+
+
+def test_a_models_inputs_get_the_shapes_that_are_asked_for(model: Path, tmp_path: Path) -> None:
+    assert [case.name for case in from_file(model)] == ["mlp, batch 1", "mlp, batch 1000"]
+    image = tmp_path / "image.onnx"
+    x, y = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 3, "h", "w"]) for name in "xy"
+    )
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "image", [x], [y])
+    image.write_bytes(helper.make_model(graph).SerializeToString())
+    (alone,) = from_file(image)
+    assert alone.feeds["x"].shape == (1, 3, 1, 1)
+    (shaped,) = from_file(image, shapes={"x": (2, 3, 5, 4)})
+    assert (shaped.name, shaped.feeds["x"].shape) == ("image", (2, 3, 5, 4))
+    done = bench(image, "--shape", "images=1,3,5,5", "--native-only")
+    assert done.returncode == 2
+    assert "has no input 'images': it has x" in done.stderr
 
 
 def test_choices_by_measuring_are_compared_with_the_policy(model: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 FEATURES = 20
 SEED = 0
+
+TABLE_BATCHES = (1, 1000)
+"""Rows of tables: one visitor's, and many at once."""
+
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +45,28 @@ class Case:
         return 0.02 if any(node.op in rounds for node in read(self.model).nodes) else 1e-3
 
 
-def from_file(path: Path, batches: Sequence[int]) -> Iterator[Case]:
-    """The model at `path` once per batch size, or once when its inputs have no free dimension.
+def from_file(
+    path: Path, batches: Sequence[int] | None = None, shapes: Mapping[str, Shape] = {}
+) -> Iterator[Case]:
+    """The model at `path` once per batch size (default: 1 and 1000 where all inputs are tables, else
+    1), or once when its inputs have no free dimension.
 
-    Inputs are seeded random numbers of the declared type; the first free dimension is the batch,
-    other free ones are 1.
+    Inputs are seeded random numbers of the declared type, in the given `shapes`; of other inputs the
+    first free dimension is the batch, other free ones are 1. Raises BenchError for a name that is
+    no input's.
     """
     model = path.read_bytes()
-    inputs = read(model, base_dir=path.parent).inputs
+    inputs = [
+        replace(i, shape=shapes.get(i.name, i.shape))
+        for i in read(model, base_dir=path.parent).inputs
+    ]
+    for name in shapes.keys() - {i.name for i in inputs}:
+        raise BenchError(
+            f"{path} has no input {name!r}: it has {', '.join(i.name for i in inputs)}"
+        )
     free = any(isinstance(d, int) is False for i in inputs for d in i.shape or ())
+    if batches is None:
+        batches = TABLE_BATCHES if all(len(i.shape or ()) <= 2 for i in inputs) else (1,)
     for batch in batches if free else (1,):
         feeds, other = (
             {i.name: _random(i, rows, np.random.default_rng(SEED)) for i in inputs}

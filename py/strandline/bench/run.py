@@ -16,7 +16,7 @@ import numpy as np
 
 from strandline.bench import life, products
 from strandline.bench.browser import InBrowser, chromium, write_case
-from strandline.bench.cases import Case, from_file, nets, tabular
+from strandline.bench.cases import TABLE_BATCHES, Case, from_file, nets, tabular
 from strandline.bench.errors import BenchError
 from strandline.bench.host import static_host
 from strandline.bench.measure import Runner, interleave
@@ -44,7 +44,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models", nargs="*", type=Path, metavar="model.onnx", help="default: built-in cases"
     )
     parser.add_argument(
-        "--batch", default="1,1000", help="batch sizes of tabular cases (default: %(default)s)"
+        "--batch",
+        type=_sizes,
+        metavar="N,N",
+        help="batch sizes (default: 1,1000 of tables, 1 of other inputs)",
+    )
+    parser.add_argument(
+        "--shape",
+        type=_shape,
+        action="append",
+        default=[],
+        metavar="INPUT=N,N",
+        help="the shape of an input of model.onnx (may be given several times)",
     )
     parser.add_argument(
         "--case",
@@ -163,7 +174,7 @@ def _drift(args: argparse.Namespace) -> int:
 def _autotune(args: argparse.Namespace) -> int:
     from strandline.bench import tuned
 
-    cases = _cases(args, [int(b) for b in args.batch.split(",")])
+    cases = _cases(args)
     text = tuned.markdown(tuned.measure(cases, args.rounds))
     if args.markdown:
         args.markdown.write_text(f"# Choices by measuring\n\n{text}")
@@ -176,8 +187,7 @@ def _progress(text: str) -> None:
 
 
 def _measure(args: argparse.Namespace) -> dict[str, Any]:
-    batches = [int(b) for b in args.batch.split(",")]
-    cases = list(_cases(args, batches))
+    cases = list(_cases(args))
     with_products = _wants_products(args)
     if not cases and not with_products:
         raise BenchError(f"no case's name contains {' or '.join(map(repr, args.case or ['']))}")
@@ -219,15 +229,30 @@ def _measure(args: argparse.Namespace) -> dict[str, Any]:
     return to_json(results, cold, command.strip(), about, measured, lives)
 
 
-def _cases(args: argparse.Namespace, batches: Sequence[int]) -> Iterator[Case]:
+def _sizes(text: str) -> tuple[int, ...]:
+    sizes = tuple(int(size) for size in text.split(","))
+    if min(sizes) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} has a size below 1")
+    return sizes
+
+
+def _shape(text: str) -> tuple[str, tuple[int, ...]]:
+    name, found, sizes = text.rpartition("=")
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is not like INPUT=1,3,224,224")
+    return name, _sizes(sizes)
+
+
+def _cases(args: argparse.Namespace) -> Iterator[Case]:
     def wanted(name: str) -> bool:
         return any(text in name for text in args.case or [""])
 
     for path in args.models:
-        yield from (case for case in from_file(path, batches) if wanted(case.name))
+        found = from_file(path, args.batch, dict(args.shape))
+        yield from (case for case in found if wanted(case.name))
     chosen = args.tabular or args.nets or args.products
     if not args.models and (args.tabular or not chosen):
-        yield from tabular(batches, wanted)
+        yield from tabular(args.batch or TABLE_BATCHES, wanted)
     if not args.models and (args.nets or not chosen):
         yield from nets(wanted)
 
