@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -313,6 +315,75 @@ def test_mmd_of_sessions_of_one_row_is_that_of_rows():
         drawn = vectors(rng, 0.0, (800, 1.0))
         found = METHODS["mmd"](*drawn[:2])
         assert corrected(found, *drawn).p_value == pytest.approx(found.p_value, abs=0.1)
+
+
+def in_segments(rng, session, by_session):
+    """Numbers, categories and vectors, alike within sessions; segments of sessions, or of rows."""
+    count = session.max() + 1 if session is not None else 2000
+    rows = np.arange(count) if session is None else session
+    alike = 0.0 if session is None else 0.25
+    own, noise = rng.normal(size=(count, 8))[rows], rng.normal(size=(len(rows), 8))
+    table = np.sqrt(alike) * own + np.sqrt(1 - alike) * noise
+    segments = rng.choice(["a", "b", "c"], count, p=[0.5, 0.3, 0.2])[rows]
+    if not by_session:
+        rng.shuffle(segments)
+    names = np.array(["low", "middle", "high"])
+    kinds = names[np.digitize(table[:, 6], [-0.5, 0.8])]
+    column = np.where(table[:, 7] > 1, np.nan, table[:, 5])
+    return {"x": column, "c": kinds.tolist(), "v": table[:, :5], "g": segments.tolist()}
+
+
+@pytest.mark.parametrize("by_session", [True, False])
+def test_segments_keep_their_level_as_the_whole_does(by_session):
+    rng = np.random.default_rng(12)
+    first = Reference.from_columns(
+        in_segments(rng, None, by_session=False),
+        features=["x", "c", "v"],
+        segments=["g"],
+        latency=False,
+    )
+    cases = 80
+    known, plain = Counter(), Counter()
+    for _ in range(cases):
+        reference = first.holding(Profile.from_rows(in_segments(rng, None, False), first))
+        session = np.repeat(np.arange(60), rng.geometric(1 / 20, 60))
+        table = in_segments(rng, session, by_session)
+        ends = [*np.flatnonzero(np.diff(session)) + 1, len(session)]
+        parts = [
+            Profile.from_rows({n: column[a:b] for n, column in table.items()}, reference)
+            for a, b in pairwise([0, *ends])
+        ]
+        profile = Profile.merge(parts, reference)
+        moments = SessionMoments.of(*parts)
+        for counts, sessions in ((known, moments), (plain, None)):
+            for one in compare(
+                reference, profile, sessions=sessions, methods=("ks", "chisquare", "mmd")
+            ):
+                if one.segment is not None:
+                    tests = [*one.statistics, *([one.missing] if one.missing else [])]
+                    counts.update(
+                        (one.name, one.segment.value, t.method) for t in tests if t.p_value <= 0.05
+                    )
+    most = scipy_stats.binom(cases, 0.05).ppf(0.99999)
+    assert {name: count for name, count in known.items() if count > most} == {}
+    if by_session:
+        for name in (
+            ("x", "a", "ks"),
+            ("c", "a", "chisquare"),
+            ("v", "a", "mmd"),
+            ("x", "a", "missing"),
+        ):
+            assert plain[name] > most, name
+
+
+def test_segments_of_a_single_session_tell_nothing():
+    rng = np.random.default_rng(13)
+    table = in_segments(rng, None, False)
+    reference = Reference.from_columns(table, features=["x", "v"], segments=["g"], latency=False)
+    moved = {**table, "x": table["x"] + 1, "v": table["v"] + 1}
+    profile = Profile.from_rows(moved, reference)
+    for one in compare(reference, profile, sessions=SessionMoments.of(profile)):
+        assert one.verdict != "drift"
 
 
 def test_mmd_needs_two_sessions():

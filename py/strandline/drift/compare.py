@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any, Final
 
 from strandline.drift.features import Feature, Kind, NumericFeature, Role, holding
@@ -15,9 +16,9 @@ from strandline.drift.profile import Profile
 from strandline.drift.quantiles import QUARTILES, quantile
 from strandline.drift.reference import Reference
 from strandline.drift.segments import Segment
-from strandline.drift.sessions import Moments, SessionMoments
+from strandline.drift.sessions import Moments, SessionMoments, as_alike
 from strandline.drift.stats import ALIASES, METHODS, Statistic, Verdict, method, missing
-from strandline.drift.stats.clustered import corrected
+from strandline.drift.stats.clustered import corrected, design_effect
 from strandline.drift.tally import CategoricalTally, NumericTally, Tally, VectorTally
 
 DEFAULT_METHODS: Final = ("ks", "chisquare", "mmd", "psi", "jensenshannon", "wasserstein")
@@ -120,8 +121,8 @@ def compare(
         By feature name, in place of `methods` and `floors`.
     sessions
         Moments between the sessions that the profile's rows come from: p-values and confidence
-        intervals then allow for rows of a session being alike (`stats.clustered`). Segments are
-        compared as if their rows were independent.
+        intervals then allow for rows of a session being alike (`stats.clustered`). A segment's rows
+        are taken to be as alike as all rows of the feature are.
 
     Raises
     ------
@@ -155,11 +156,15 @@ def compare(
         )
         for feature in reference
     ]
+    alike = {
+        name: _Alike(reference[name], profile[name], moments)
+        for name, moments in (sessions.features if sessions is not None else {}).items()
+    }
     for segmentation in reference.segmentations:
         for segment, held in zip(segmentation.segments, segmentation.tallies, strict=True):
             for name, current in profile.segment(segment).items():
                 feature = holding(reference[name], held.get(name, reference[name].empty()))
-                one = _compute(feature, current, special.get(name, common))
+                one = _compute(feature, current, special.get(name, common), alike.get(name))
                 found.append(replace(one, segment=segment))
     tests = [test.p_value for one in found for test in _deciding(one) if test.p_value is not None]
     level = threshold(tests, alpha)
@@ -167,8 +172,34 @@ def compare(
     return tuple(_judge(one, level, adjusted) for one in found)
 
 
+@dataclass(frozen=True, slots=True)
+class _Alike:
+    """How alike all rows of a feature are, for one of its segments."""
+
+    feature: Feature
+    current: Tally
+    moments: Moments
+    effects: dict[str, float] = field(default_factory=dict)
+    """by method, as far as asked for"""
+
+    def effect(self, method: str) -> float:
+        """The design effect of what a statistic looks at."""
+        if method not in self.effects:
+            self.effects[method] = design_effect(method, self.feature, self.current, self.moments)
+        return self.effects[method]
+
+    def of(self, effect: float, segment: Feature, current: Tally) -> Moments:
+        """The moments that the segment's rows would have."""
+        if not isfinite(effect):
+            return as_alike(segment, current, 1.0, 1)
+        return as_alike(segment, current, effect, self.moments.sessions)
+
+
 def _compute(
-    feature: Feature, current: Tally, criteria: Criteria, moments: Moments | None = None
+    feature: Feature,
+    current: Tally,
+    criteria: Criteria,
+    moments: Moments | _Alike | None = None,
 ) -> FeatureDrift:
     statistics: tuple[Statistic, ...] = ()
     lacking = None
@@ -181,7 +212,13 @@ def _compute(
         and feature.tally.n + current.n < (feature.tally.rows + current.rows)
     ):
         lacking = _with_floor(missing(feature, current), criteria.floors)
-    if moments is not None:
+    if isinstance(moments, _Alike):
+        effects = {one.method: moments.effect(one.method) for one in (*statistics, lacking) if one}
+        own = {effect: moments.of(effect, feature, current) for effect in {*effects.values()}}
+        known = {method: own[effect] for method, effect in effects.items()}
+        statistics = tuple(corrected(s, feature, current, known[s.method]) for s in statistics)
+        lacking = lacking and corrected(lacking, feature, current, known["missing"])
+    elif moments is not None:
         statistics = tuple(corrected(one, feature, current, moments) for one in statistics)
         lacking = lacking and corrected(lacking, feature, current, moments)
     return FeatureDrift(feature, current, statistics, lacking, None, "no data")

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate
 from operator import add, sub
 from typing import Any, Final, TypeVar
 
@@ -59,7 +58,9 @@ class Moments:
     sums: tuple[int, ...] = ()
     """vectors: [2·frequencies] Σ_s n_s·S_s"""
     block: tuple[int, ...] = ()
-    """vectors: Σ_s S_si·S_sj for i ≤ j, row by row, over the features of the first `FREQUENCIES`"""
+    """vectors: Σ_s S_si·S_sj for i ≤ j, row by row, over the features of the first `FREQUENCIES`; empty
+    when sessions differ as rows do
+    """
 
     @cached_property
     def size(self) -> int:
@@ -92,10 +93,12 @@ class Moments:
 
 def symmetric(triangle: Sequence[int], size: int) -> tuple[tuple[int, ...], ...]:
     """A symmetric matrix from the rows of its upper triangle."""
-    starts = [0, *accumulate(range(size, 0, -1))]
-    return tuple(
-        tuple(triangle[starts[min(i, j)] + abs(i - j)] for j in range(size)) for i in range(size)
-    )
+    matrix = [[0] * size for _ in range(size)]
+    entries = iter(triangle)
+    for i in range(size):
+        for j in range(i, size):
+            matrix[i][j] = matrix[j][i] = next(entries)
+    return tuple(map(tuple, matrix))
 
 
 def _triangle(of: Sequence[int]) -> tuple[int, ...]:
@@ -132,6 +135,29 @@ def of_session(feature: Feature, tally: Tally) -> Moments:
     if isinstance(tally, NumericTally):
         return Moments(1, products, tally.total * tally.total, tally.total * tally.n)
     return Moments(1, products)
+
+
+def as_alike(feature: Feature, tally: Tally, effect: float, sessions: int) -> Moments:
+    """The moments of rows that come in so many sessions, whose shares and means vary `effect` times as
+    much as those of independent rows do: what is assumed of a segment's, whose own are not kept.
+    """
+
+    def times(x: int) -> int:
+        return x * round(_UNIT * effect) // _UNIT
+
+    cells = [sum(tally.counts[first:last]) for first, last in spans(feature)]
+    cells.append(tally.missing + tally.invalid)
+    size = len(cells)
+    products = tuple(times(cells[i]) if i == j else 0 for i in range(size) for j in range(i, size))
+    if isinstance(tally, NumericTally):
+        return Moments(sessions, products, times(tally.squares), times(tally.total))
+    if isinstance(tally, VectorTally):
+        sums = tuple(map(times, tally.sums))
+        return Moments(sessions, products, times(tally.squares), 0, sums)
+    return Moments(sessions, products)
+
+
+_UNIT: Final = 1 << 20
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,10 @@ drift, and the tail of quadratic forms of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from operator import mul
 from typing import TypeAlias
 
 from strandline.drift.features import Feature
@@ -48,7 +50,7 @@ class Sample:
     def m(self) -> int:
         return sum(self.current_counts)
 
-    @property
+    @cached_property
     def pooled(self) -> list[float]:
         total = self.n + self.m
         return [
@@ -72,21 +74,20 @@ class Sample:
         for row in scores:
             mean = sum(s * p for s, p in zip(row, shares, strict=True))
             centred.append([s - mean for s in row])
-        through = [[sum(u[i] * matrix[i][j] for i in size) for j in size] for u in centred]
+        through = [[sum(map(mul, u, matrix[j])) for j in size] for u in centred]
         scale = sessions / max(1, sessions - 1) / m**2
-        return [[scale * sum(t[j] * u[j] for j in size) for u in centred] for t in through]
+        return _symmetric(len(scores), lambda i, j: scale * sum(map(mul, through[i], centred[j])))
 
     def independent(self, scores: Sequence[Sequence[float]], rows: float) -> Matrix:
         """Covariance of the means of scores of so many independent rows of both samples together."""
-        pooled = self.pooled
-        means = [sum(s * p for s, p in zip(row, pooled, strict=True)) for row in scores]
-        return [
-            [
-                (sum(p * s * t for p, s, t in zip(pooled, a, b, strict=True)) - x * y) / rows
-                for b, y in zip(scores, means, strict=True)
-            ]
-            for a, x in zip(scores, means, strict=True)
-        ]
+        weighted = [list(map(mul, self.pooled, row)) for row in scores]
+        means = list(map(sum, weighted))
+
+        def covariance(i: int, j: int) -> float:
+            product: float = sum(map(mul, weighted[i], scores[j]))
+            return (product - means[i] * means[j]) / rows
+
+        return _symmetric(len(scores), covariance)
 
     @property
     def design_effect(self) -> float:
@@ -122,6 +123,15 @@ def form_moments(form: Matrix) -> tuple[float, float]:
     """Mean and variance of a quadratic form."""
     trace = sum(row[i] for i, row in enumerate(form))
     return trace, 2 * sum(x * x for row in form for x in row)
+
+
+def _symmetric(size: int, entry: Callable[[int, int], float]) -> Matrix:
+    """A symmetric matrix, each pair of entries computed once."""
+    matrix = [[0.0] * size for _ in range(size)]
+    for i in range(size):
+        for j in range(i + 1):
+            matrix[i][j] = matrix[j][i] = entry(i, j)
+    return matrix
 
 
 def _added(a: Matrix, b: Matrix) -> Matrix:

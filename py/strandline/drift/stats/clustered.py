@@ -19,11 +19,12 @@ from math import inf, pi, sqrt
 from typing import Final
 
 from strandline.drift import exact
-from strandline.drift.features import Feature, NumericFeature
+from strandline.drift.features import Feature, NumericFeature, VectorFeature
 from strandline.drift.sessions import Moments, spans
 from strandline.drift.stats.cells import coarse_groups, effective_n, pearson
 from strandline.drift.stats.cluster_sample import Corrected, Matrix, Sample, form_moments, tail
 from strandline.drift.stats.clustered_mmd import clustered_mmd
+from strandline.drift.stats.clustered_mmd import design_effect as effect_of_vectors
 from strandline.drift.stats.epps import transforms
 from strandline.drift.stats.fisher import last_category
 from strandline.drift.stats.ks import at_cuts
@@ -34,6 +35,8 @@ from strandline.drift.stats.special import (
 )
 from strandline.drift.stats.statistic import Statistic
 from strandline.drift.tally import NumericTally, Tally
+
+_BY_CELLS: Final = ("chisquare", "g_test", "psi", "kl_div", "jensenshannon", "hellinger", "tvd")
 
 
 def corrected(
@@ -65,6 +68,30 @@ def corrected(
         effect_ci_low=max(0.0, statistic.effect - low * stretch) if stretch < inf else 0.0,
         effect_ci_high=statistic.effect_high + high * stretch,
     )
+
+
+def design_effect(method: str, feature: Feature, current: Tally, moments: Moments) -> float:
+    """How many times the variance of what a method looks at is that of independent rows, at least 1:
+    shares below cuts, of cells, of what is missing, means of numbers or of features. Infinite when
+    there is a single session.
+    """
+    whole = method == "missing"
+    sample = Sample.of(feature, current, moments, whole=whole)
+    if moments.sessions < 2 or not sample.m:
+        return inf
+    if whole or method in _BY_CELLS or not isinstance(feature, NumericFeature):
+        vectors = isinstance(feature, VectorFeature) and not whole
+        return max(1.0, effect_of_vectors(sample) if vectors else sample.design_effect)
+    if method == "t_test":
+        try:
+            between, alone = _mean_variances(sample)
+        except OverflowError:
+            return inf
+        return max(1.0, between / alone) if 0 < alone < inf else 1.0
+    cuts = _cuts(sample)
+    seen = sum(sample.between([cut])[0][0] for cut in cuts)
+    alone = sum(sample.independent([cut], sample.m)[0][0] for cut in cuts)
+    return max(1.0, seen / alone) if alone > 0 else 1.0
 
 
 def _cells(statistic: Statistic, sample: Sample) -> Corrected:
@@ -230,25 +257,33 @@ def _linear(scores: Sequence[float], sample: Sample, difference: float) -> Corre
 
 
 def _t_test(statistic: Statistic, sample: Sample) -> Corrected:
-    tally, current, moments = sample.feature.tally, sample.current, sample.moments
+    tally, current = sample.feature.tally, sample.current
     assert isinstance(tally, NumericTally)
     assert isinstance(current, NumericTally)
-    n, m = tally.n, current.n
+    mean = Fraction(current.total, sample.m)
+    own = exact.variance(tally.total, tally.squares, sample.n) / sample.n
+    try:
+        between, alone = _mean_variances(sample)
+        shift = float((mean - Fraction(tally.total, sample.n)) / 2**exact.SUM_SCALE)
+    except OverflowError:
+        return 1.0, inf
+    naive = own + alone
+    if not 0 < naive < inf:
+        return statistic.p_value or 0.0, 1.0
+    return _student(shift, own + between, sample), (own + between) / naive
+
+
+def _mean_variances(sample: Sample) -> tuple[float, float]:
+    """Of the current's mean: as the sessions show it, and of independent rows. Raises OverflowError."""
+    current, moments, m = sample.current, sample.moments, sample.m
+    assert isinstance(current, NumericTally)
     size = len(sample.current_counts)
     rows = sum(sum(row[:size]) for row in moments.matrix[:size])
     mean = Fraction(current.total, m)
     squares = moments.squares - 2 * mean * moments.by_rows + mean * mean * rows
-    own = exact.variance(tally.total, tally.squares, n) / n
-    try:
-        scale = Fraction(moments.sessions, (moments.sessions - 1) * m**2)
-        between = float(scale * squares / 2**exact.SQUARES_SCALE)
-        shift = float((mean - Fraction(tally.total, n)) / 2**exact.SUM_SCALE)
-    except OverflowError:
-        return 1.0, inf
-    naive = own + exact.variance(current.total, current.squares, m) / m
-    if not 0 < naive < inf:
-        return statistic.p_value or 0.0, 1.0
-    return _student(shift, own + between, sample), (own + between) / naive
+    scale = Fraction(moments.sessions, (moments.sessions - 1) * m**2)
+    between = float(scale * squares / 2**exact.SQUARES_SCALE)
+    return between, exact.variance(current.total, current.squares, m) / m
 
 
 def _es(statistic: Statistic, sample: Sample) -> Corrected:
@@ -326,9 +361,7 @@ def _weighted(covariance: Matrix, weights: Sequence[float]) -> Matrix:
 
 
 _CORRECTIONS: Final[dict[str, Callable[[Statistic, Sample], Corrected]]] = {
-    **dict.fromkeys(
-        ("chisquare", "g_test", "psi", "kl_div", "jensenshannon", "hellinger", "tvd"), _cells
-    ),
+    **dict.fromkeys(_BY_CELLS, _cells),
     "ks": _ks,
     "ed": _quadratic(_widths),
     "cramer_von_mises": _quadratic(_masses),
