@@ -27,7 +27,8 @@ static int64_t plane_bytes(const int64_t *w, int64_t pixels) {
 static int64_t scratch_words(const int64_t *p, int64_t k) {
     const int64_t columns = padded(p[PIXELS], NR), plane = plane_floats(p + W);
     const int64_t panels = sl_size3((k + 1) / 2 + 1, columns, 1);
-    if (k < 0 || panels < 0 || plane < 0 || plane > INT64_MAX / 8) return -1;
+    if (k < 0 || panels < 0 || plane < 0 || plane > INT64_MAX / 8 || panels > INT64_MAX / 4)
+        return -1;
     return panels + 2 * columns + VB + plane_bytes(p + W, p[PIXELS]) * (p[BY_FOUR] ? 3 : 1) +
            2 * VB;
 }
