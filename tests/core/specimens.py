@@ -260,6 +260,14 @@ _MAKERS: dict[str, Callable[[], Specimen]] = {
     "scatter_nd": lambda: Specimen(
         (_i(0, 1, -1, 0), _f(2, 2)), (_empty("f", 3, 2, 2),), (F, 3, 2, 2, 2, 3, 2)
     ),
+    "grid_sample2d_f32": lambda: Specimen(
+        (_f(2, 3, 4, 5), _f(2, 6, 2)), (_empty("f", 2, 3, 6),), (2, 3, 4, 5, 6, 2, 2, 0)
+    ),
+    "roi_align_f32": lambda: Specimen(
+        (_f(2, 3, 4, 5), 9 * _f(2, 4), _i(1, 0)),
+        (_empty("f", 2, 3, 2, 2),),
+        (2, 3, 4, 5, 2, 2, 2, 0, 0, 1, 0.5),
+    ),
     "loop": lambda: Specimen(
         (_i(3), np.ones(1, bool), np.ones(1, bool)), (_empty("q", 1),), (0, 2)
     ),

@@ -8,7 +8,7 @@
     X(sl_rank) X(sl_gemm) X(sl_conv) X(sl_pool) X(sl_forest) X(sl_encode) \
     X(sl_classes) X(sl_normalize) X(sl_attention) X(sl_int8) X(sl_conv_i8) X(sl_image_i8) \
     X(sl_quantize) X(sl_winograd) X(sl_resample) X(sl_recurrent) X(sl_svm) X(sl_scatter) \
-    X(sl_quantized) X(sl_chain) X(sl_control)
+    X(sl_quantized) X(sl_chain) X(sl_control) X(sl_sample)
 /* clang-format on */
 
 #define DECLARE(name) extern const sl_kernel SL_NAME(name)[];
