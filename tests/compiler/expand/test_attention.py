@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import helper, numpy_helper
 
 from strandline import Session
 from tests.compiler.expand.node import check, model
@@ -215,3 +217,54 @@ def test_shared_heads_of_rows_of_different_lengths() -> None:
                 np.testing.assert_array_almost_equal(*used, 5)
         past = {"past_k": got["present_k"], "past_v": got["present_v"]}
         peer = {"past_k": want["present_k"], "past_v": want["present_v"]}
+
+
+def test_attention_to_as_many_words_as_the_embedding_counted() -> None:
+    """The mask's rank follows through the node before."""
+    names = ["ids", "", "words", "places", "", "gamma", "beta", "mask"]
+    embed = helper.make_node(
+        "EmbedLayerNormalization", names, ["x", "count"], domain="com.microsoft"
+    )
+    attend = helper.make_node(
+        "Attention", ["x", "w", "b", "count"], ["y"], domain="com.microsoft", num_heads=N
+    )
+    tables = {
+        "words": normal(20, 12),
+        "places": normal(S, 12, seed=1),
+        "gamma": normal(12, seed=2),
+        "beta": normal(12, seed=3),
+        "w": normal(12, 3 * H, seed=4),
+        "b": normal(3 * H, seed=5),
+    }
+    ids = np.random.default_rng(0).integers(0, 20, (B, S)).astype(np.int32)
+    feeds = {"ids": ids, "mask": MASKS["keys"]}
+    graph = helper.make_graph(
+        [embed, attend],
+        "graph",
+        [helper.make_tensor_value_info(n, onnx.TensorProto.INT32, ["b", "s"]) for n in feeds],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(value, name) for name, value in tables.items()],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    made = helper.make_model(graph, opset_imports=opsets, ir_version=10)
+    built = made.SerializeToString()
+    want = expected(built, feeds)
+    np.testing.assert_allclose(Session(built).run(feeds)["y"], want["y"], 1e-4, 1e-5)
+
+
+def test_a_mask_of_half_floats() -> None:
+    """What stands for minus infinity is more than they hold."""
+    inputs = {
+        "x": normal(B, S, 16).astype(np.float16),
+        "w": (normal(16, 3 * H, seed=1) / 4).astype(np.float16),
+        "b": normal(3 * H, seed=2).astype(np.float16),
+        "mask": MASKS["keys"],
+    }
+    attrs = {"num_heads": N, "mask_filter_value": -3.4e38}
+    built = model("Attention", inputs, ("y",), attrs, constant=["w", "b"])
+    wide = {n: v.astype(np.float32) if v.dtype == np.float16 else v for n, v in inputs.items()}
+    peer = model("Attention", wide, ("y",), attrs, constant=["w", "b"])
+    got = Session(built).run({n: inputs[n] for n in ("x", "mask")})["y"]
+    want = expected(peer, {n: wide[n] for n in ("x", "mask")})["y"]
+    assert got.dtype == np.float16
+    np.testing.assert_allclose(got, want, 1e-2, 1e-2)

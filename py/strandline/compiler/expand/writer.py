@@ -10,7 +10,7 @@ from strandline.compiler import fused
 from strandline.compiler.expand.known import Known
 from strandline.compiler.store import constant_of
 from strandline.onnx.graph import Constant, Node
-from strandline.onnx.types import DType, float32, int64
+from strandline.onnx.types import DType, float16, float32, int64
 from strandline.ops.registry import UnsupportedOperator
 
 
@@ -101,8 +101,10 @@ class Writer:
         return self.constant(int64, (len(values),), values)
 
     def scalar(self, value: float, like: str) -> str:
-        """A number of the type of `like`."""
+        """A number of the type of `like`, held within half floats where it is one."""
         dtype = self.dtype(like)
+        if dtype is float16:
+            value = max(-65504.0, min(65504.0, value))
         return self.constant(dtype, (), [value if dtype.is_float else int(value)])
 
     def cast(self, x: str, to: DType) -> str:

@@ -90,7 +90,9 @@ def rank_of(node: Node, known: Mapping[str, int], constants: Mapping[str, Consta
     first, second = (*given, None, None)[:2]
     if node.op == "Reshape" and len(node.inputs) > 1 and node.inputs[1] in constants:
         return constants[node.inputs[1]].type.size
-    if node.op in ("Squeeze", "Unsqueeze") and first is not None:
+    if node.op in ("ReduceSum", "Squeeze", "Unsqueeze") and first is not None:
+        if node.attrs.get("keepdims", 1) and node.op == "ReduceSum":
+            return first
         held = constants.get(node.inputs[1]) if len(node.inputs) > 1 else None
         axes = held.type.size if held else len(node.attrs.get("axes") or ())
         return first + (axes if node.op == "Unsqueeze" else -axes) if axes else None
