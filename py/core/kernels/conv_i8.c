@@ -275,8 +275,11 @@ static void finish_pixels(const finish *f, const panel_finish *here, size_t i, c
     vi all[NV];
     for (size_t v = 0; v < NV; v++) {
         const size_t j = v * VF, some = j < n ? smaller(VF, n - j) : 0;
-        vi sum = *(const words *)(sums + j) + splat((int32_t)part);
-        if (here->zero[i]) sum -= splat(here->zero[i]) * *(const words *)(column_sums + j);
+        /* Wrapping: a bias may be anything, and columns past the last pixel hold no sums. */
+        vu moved = (vu) * (const words *)(sums + j) + part;
+        if (here->zero[i])
+            moved -= (uint32_t)here->zero[i] * (vu) * (const words *)(column_sums + j);
+        const vi sum = (vi)moved;
         if (f->mode == QUANTIZED) {
             all[v] = to_steps(__builtin_convertvector(sum, vf) * factor, low, high, y_zero);
             continue;

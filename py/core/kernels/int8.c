@@ -114,11 +114,12 @@ static void finish_row(const finish *f, const panel_finish *here, const int32_t 
     vi all[NV];
     for (size_t v = 0; v < NV; v++) {
         const size_t j = v * VF, some = j < width ? smaller(VF, width - j) : 0;
-        const vi sum = *(const words *)(sums + j) + *(const words *)(here->part + j) -
-                       *(const words *)(here->zero + j) * row_sum;
+        const vi sum =
+            (vi)((vu) * (const words *)(sums + j) + (vu) * (const words *)(here->part + j) -
+                 (vu) * (const words *)(here->zero + j) * (uint32_t)row_sum);
         const vf factor = vf_load(here->factor + j);
         if (f->mode == QUANTIZED) {
-            const vi moved = sum + *(const words *)(here->whole_bias + j);
+            const vi moved = (vi)((vu)sum + (vu) * (const words *)(here->whole_bias + j));
             all[v] = to_steps(__builtin_convertvector(moved, vf) * factor, low, high, y_zero);
             continue;
         }

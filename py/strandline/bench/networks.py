@@ -182,8 +182,9 @@ def light_network(file: str) -> bytes:
     del graph.node[:]
     graph.node.extend(kept)
     used = {name for node in kept for name in node.input}
-    for held in (graph.initializer, graph.input):
-        rest = [v for v in held if v.name in used]
+    held_names = {i.name for i in graph.initializer}
+    for held, taken in ((graph.initializer, used), (graph.input, used - held_names)):
+        rest = [v for v in held if v.name in taken]
         del held[:]
         held.extend(rest)
     return bytes(proto.SerializeToString())
