@@ -27,8 +27,7 @@ static inline bool sl_walk_next(sl_walk *w) {
     for (int64_t axis = w->outer - 1; axis >= 0; axis--) {
         bool more = ++w->index[axis] < w->dims[axis];
         for (int k = 0; k < 3; k++) {
-            if (w->strides[k])
-                w->at[k] += more ? w->strides[k][axis] : -w->strides[k][axis] * (w->dims[axis] - 1);
+            if (w->strides[k]) w->at[k] += w->strides[k][axis] * (more ? 1 : 1 - w->dims[axis]);
         }
         if (more) return true;
         w->index[axis] = 0;
