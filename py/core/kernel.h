@@ -114,21 +114,24 @@ static inline bool sl_holds(const sl_view *v, int64_t count, int64_t itemsize) {
     return count >= 0 && !__builtin_mul_overflow(count, itemsize, &bytes) && bytes <= v->bytes;
 }
 
-/* a * b * c of sizes, -1 if one is negative or the product overflows (sl_holds then says no). */
-static inline int64_t sl_size3(int64_t a, int64_t b, int64_t c) {
-    int64_t r;
-    if (a < 0 || b < 0 || c < 0 || __builtin_mul_overflow(a, b, &r) ||
-        __builtin_mul_overflow(r, c, &r))
-        return -1;
-    return r;
+/* The product of sizes; -1 if one is negative or it overflows (sl_holds then says no). So it is
+ * where there is nothing in an axis, but more in the others than a loop over them should walk for
+ * nothing. */
+static inline int64_t sl_size(const int64_t *dims, int64_t rank) {
+    int64_t walked = 1;
+    bool empty = false;
+    for (int64_t i = 0; i < rank; i++) {
+        if (dims[i] < 0) return -1;
+        empty |= dims[i] == 0;
+        if (dims[i] && __builtin_mul_overflow(walked, dims[i], &walked)) return -1;
+    }
+    if (!empty) return walked;
+    return walked <= INT32_MAX ? 0 : -1;
 }
 
-static inline int64_t sl_size(const int64_t *dims, int64_t rank) {
-    int64_t total = 1;
-    for (int64_t i = 0; i < rank; i++) {
-        if (dims[i] < 0 || __builtin_mul_overflow(total, dims[i], &total)) return -1;
-    }
-    return total;
+static inline int64_t sl_size3(int64_t a, int64_t b, int64_t c) {
+    const int64_t dims[] = {a, b, c};
+    return sl_size(dims, 3);
 }
 
 /* Whether every element that dims/strides (in elements, any sign) reach from `offset` lies in the
