@@ -30,7 +30,7 @@ for (m, n, k), a_signed, b_signed, extreme in itertools.product(sizes, (0, 1), (
     a, b = values(a_signed, m * k, extreme), values(b_signed, k * n, extreme)
     panel = core.panel_width()
     packed = core.Tensor("B", (-(-n // panel) * panel * (-(-k // 4) * 8 + 4),))
-    core.call("pack_b_i8", (b,), (packed,), k, n, 1, n, 1, 0, b_signed)
+    core.call("pack_b_i8", (b,), (packed,), k, n, 1, n, 1, 0, b_signed, 1)
     sums = core.Tensor("i", (m * n,))
     scratch = core.Tensor("i", (48 * (-(-k // 2) + 1),))
     operands = (a, packed, None, None, None, None, None, None)
