@@ -102,6 +102,15 @@ def _key_mask(w: Writer, mask: str, keys: str, value: float, like: str) -> str:
 # --- Attention, QAttention ------------------------------------------------------------
 
 
+_OPTIONS = (
+    "do_rotary",
+    "mask_filter_value",
+    "past_present_share_buffer",
+    "scale",
+    "unidirectional",
+)
+
+
 def _self_attention(
     w: Writer,
     qkv: Sequence[str],
@@ -109,12 +118,18 @@ def _self_attention(
     past: str,
     bias: str,
     *,
-    heads: int,
-    unidirectional: int,
-    filter_value: float,
-    scale: float,
+    num_heads: int,
+    width: int,
+    do_rotary: int = 0,
+    mask_filter_value: float = -10000.0,
+    past_present_share_buffer: int = 0,
+    scale: float = 0.0,
+    unidirectional: int = 0,
 ) -> tuple[str, ...]:
-    q, k, v = (_heads_of(w, x, heads) for x in qkv)
+    """`width`: the columns of Q."""
+    if do_rotary or past_present_share_buffer:
+        raise w.refuse("rotary positions and shared buffers are not supported")
+    q, k, v = (_heads_of(w, x, num_heads) for x in qkv)
     queries = keys = w.size(qkv[0], 1)
     given = _Heads(q, k, v)
     present = ""
@@ -128,13 +143,14 @@ def _self_attention(
         given = _Heads(q, k, v, cached=True)
     masks = [bias]
     if mask_index:
-        masks.append(_key_mask(w, mask_index, keys, filter_value, q))
+        masks.append(_key_mask(w, mask_index, keys, mask_filter_value, q))
     if unidirectional:
         masks.append(_causal(w, queries, keys, q))
+    scale = scale or 1 / math.sqrt(width // num_heads)
     return _attend(w, given, _added(w, *masks), scale), present
 
 
-@expands("Attention")
+@expands("Attention", hands_on=_OPTIONS)
 def _attention(
     w: Writer,
     x: str,
@@ -145,17 +161,13 @@ def _attention(
     attention_bias: str = "",
     past_length: str = "",
     *,
-    do_rotary: int = 0,
-    mask_filter_value: float = -10000.0,
     num_heads: int,
-    past_present_share_buffer: int = 0,
     qkv_hidden_sizes: Any = None,
     rotary_embedding_dim: int = 0,
-    scale: float = 0.0,
-    unidirectional: int = 0,
+    **options: Any,
 ) -> tuple[str, ...]:
     """Projections to Q, K and V side by side in `weights`, split before the product."""
-    if do_rotary or past_present_share_buffer or past_length:
+    if past_length:
         raise w.refuse("rotary positions and shared buffers are not supported")
     sizes = ints(qkv_hidden_sizes) or (w.weights(weights, "the weights").shape[1] // 3,) * 3
     parts, at = [], 0
@@ -163,20 +175,11 @@ def _attention(
         part = w("MatMul", x, w.slice(weights, at, at + size, 1))
         parts.append(w("Add", part, w.slice(bias, at, at + size, 0)) if bias else part)
         at += size
-    return _self_attention(
-        w,
-        parts,
-        mask_index,
-        past,
-        attention_bias,
-        heads=num_heads,
-        unidirectional=unidirectional,
-        filter_value=mask_filter_value,
-        scale=scale or 1 / math.sqrt(sizes[0] // num_heads),
-    )
+    masks = (mask_index, past, attention_bias)
+    return _self_attention(w, parts, *masks, num_heads=num_heads, width=sizes[0], **options)
 
 
-@expands("QAttention")
+@expands("QAttention", hands_on=_OPTIONS)
 def _quantized_attention(
     w: Writer,
     x: str,
@@ -189,15 +192,9 @@ def _quantized_attention(
     w_zero: str = "",
     past: str = "",
     *,
-    do_rotary: int = 0,
-    mask_filter_value: float = -10000.0,
     num_heads: int,
-    past_present_share_buffer: int = 0,
-    scale: float = 0.0,
-    unidirectional: int = 0,
+    **options: Any,
 ) -> tuple[str, ...]:
-    if do_rotary or past_present_share_buffer:
-        raise w.refuse("rotary positions and shared buffers are not supported")
     size = w.weights(weights, "the weights").shape[1] // 3
 
     def part(name: str, i: int) -> str:
@@ -219,15 +216,7 @@ def _quantized_attention(
         for at in (0, size, 2 * size)
     ]
     return _self_attention(
-        w,
-        parts,
-        mask_index,
-        past,
-        "",
-        heads=num_heads,
-        unidirectional=unidirectional,
-        filter_value=mask_filter_value,
-        scale=scale or 1 / math.sqrt(size // num_heads),
+        w, parts, mask_index, past, "", num_heads=num_heads, width=size, **options
     )
 
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from strandline.compiler.expand.elements import activated
 from strandline.compiler.expand.registry import expands
 from strandline.compiler.expand.writer import Writer
 from strandline.ops.rules import ints
 
-
-def given(**attrs: Any) -> dict[str, Any]:
-    """The attributes that are there."""
-    return {name: value for name, value in attrs.items() if value is not None}
+WINDOW: Final = ("auto_pad", "dilations", "kernel_shape", "pads", "strides")
+CONV: Final = (*WINDOW, "group")
 
 
-@expands("FusedConv")
+@expands("FusedConv", hands_on=CONV)
 def _fused_conv(
     w: Writer,
     x: str,
@@ -26,49 +24,18 @@ def _fused_conv(
     *,
     activation: str = "",
     activation_params: Sequence[float] = (),
-    auto_pad: str = "NOTSET",
-    dilations: Any = None,
-    group: int = 1,
-    kernel_shape: Any = None,
-    pads: Any = None,
-    strides: Any = None,
+    **conv: Any,
 ) -> str:
-    attrs = given(
-        auto_pad=auto_pad,
-        dilations=dilations,
-        group=group,
-        kernel_shape=kernel_shape,
-        pads=pads,
-        strides=strides,
-    )
-    y = w("Conv", x, weights, bias, **attrs)
+    y = w("Conv", x, weights, bias, **conv)
     return activated(w, w("Add", y, residual) if residual else y, activation, activation_params)
 
 
-@expands("NhwcMaxPool")
-def _nhwc_max_pool(
-    w: Writer,
-    x: str,
-    *,
-    auto_pad: str = "NOTSET",
-    ceil_mode: int = 0,
-    dilations: Any = None,
-    kernel_shape: Any,
-    pads: Any = None,
-    strides: Any = None,
-) -> str:
-    attrs = given(
-        auto_pad=auto_pad,
-        ceil_mode=ceil_mode,
-        dilations=dilations,
-        kernel_shape=kernel_shape,
-        pads=pads,
-        strides=strides,
-    )
-    return w.last(w("MaxPool", w.first(x), **attrs))
+@expands("NhwcMaxPool", hands_on=(*WINDOW, "ceil_mode"))
+def _nhwc_max_pool(w: Writer, x: str, **pool: Any) -> str:
+    return w.last(w("MaxPool", w.first(x), **pool))
 
 
-@expands("QLinearConv")
+@expands("QLinearConv", hands_on=CONV)
 def _qlinear_conv(
     w: Writer,
     x: str,
@@ -81,51 +48,23 @@ def _qlinear_conv(
     y_zero: str,
     bias: str = "",
     *,
-    auto_pad: str = "NOTSET",
     channels_last: int = 0,
-    dilations: Any = None,
-    group: int = 1,
-    kernel_shape: Any = None,
-    pads: Any = None,
-    strides: Any = None,
+    **conv: Any,
 ) -> Any:
-    attrs = given(
-        auto_pad=auto_pad,
-        dilations=dilations,
-        group=group,
-        kernel_shape=kernel_shape,
-        pads=pads,
-        strides=strides,
-    )
     x = w.first(x) if channels_last else x
     others = (x_scale, x_zero, weights, w_scale, w_zero, y_scale, y_zero, bias)
-    y = w("QLinearConv", x, *others, **attrs)
+    y = w("QLinearConv", x, *others, **conv)
     return w.last(y) if channels_last else y
 
 
-@expands("ConvTransposeWithDynamicPads")
+@expands(
+    "ConvTransposeWithDynamicPads",
+    hands_on=("auto_pad", "dilations", "group", "kernel_shape", "output_padding", "strides"),
+)
 def _conv_transpose(
-    w: Writer,
-    x: str,
-    weights: str,
-    pads: str = "",
-    bias: str = "",
-    *,
-    auto_pad: str = "NOTSET",
-    dilations: Any = None,
-    group: int = 1,
-    kernel_shape: Any = None,
-    output_padding: Any = None,
-    strides: Any = None,
+    w: Writer, x: str, weights: str, pads: str = "", bias: str = "", **conv: Any
 ) -> Any:
     """Pads that only a run knows are not served."""
-    attrs = given(
-        auto_pad=auto_pad,
-        dilations=dilations,
-        group=group,
-        kernel_shape=kernel_shape,
-        output_padding=output_padding,
-        pads=ints(w.weights(pads, "pads")) if pads else None,
-        strides=strides,
-    )
-    return w("ConvTranspose", x, weights, bias, **attrs)
+    if pads:
+        conv["pads"] = ints(w.weights(pads, "pads"))
+    return w("ConvTranspose", x, weights, bias, **conv)

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from strandline.compiler.expand.convolution import given
 from strandline.compiler.expand.registry import expands
 from strandline.compiler.expand.writer import Writer
 from strandline.onnx.types import float32
@@ -33,40 +32,21 @@ def _between(
     return w.quantized(f(w.real(x, x_scale, x_zero)), y_scale, y_zero, x)
 
 
-def _two(w: Writer, op: str, *inputs: str) -> str:
-    a, a_scale, a_zero, b, b_scale, b_zero, scale, zero = (*inputs, "")[:8]
-    y = w(op, w.real(a, a_scale, a_zero), w.real(b, b_scale, b_zero))
+@expands("QLinearAdd", "QLinearMul")
+def _two(
+    w: Writer,
+    a: str,
+    a_scale: str,
+    a_zero: str = "",
+    b: str = "",
+    b_scale: str = "",
+    b_zero: str = "",
+    scale: str = "",
+    zero: str = "",
+) -> str:
+    operator = w.node.op.removeprefix("QLinear")
+    y = w(operator, w.real(a, a_scale, a_zero), w.real(b, b_scale, b_zero))
     return w.quantized(y, scale, zero, a)
-
-
-@expands("QLinearAdd")
-def _add(
-    w: Writer,
-    a: str,
-    a_scale: str,
-    a_zero: str = "",
-    b: str = "",
-    b_scale: str = "",
-    b_zero: str = "",
-    scale: str = "",
-    zero: str = "",
-) -> str:
-    return _two(w, "Add", a, a_scale, a_zero, b, b_scale, b_zero, scale, zero)
-
-
-@expands("QLinearMul")
-def _mul(
-    w: Writer,
-    a: str,
-    a_scale: str,
-    a_zero: str = "",
-    b: str = "",
-    b_scale: str = "",
-    b_zero: str = "",
-    scale: str = "",
-    zero: str = "",
-) -> str:
-    return _two(w, "Mul", a, a_scale, a_zero, b, b_scale, b_zero, scale, zero)
 
 
 @expands("QLinearSigmoid")
@@ -145,7 +125,7 @@ def _concat(w: Writer, scale: str, zero: str, *tensors: str, axis: int) -> str:
     )
 
 
-@expands("QLinearAveragePool")
+@expands("QLinearAveragePool", hands_on=("auto_pad", "kernel_shape", "pads", "strides"))
 def _average_pool(
     w: Writer,
     x: str,
@@ -154,25 +134,17 @@ def _average_pool(
     y_scale: str = "",
     y_zero: str = "",
     *,
-    auto_pad: str = "NOTSET",
     ceil_mode: int = 0,
     channels_last: int = 0,
     count_include_pad: int = 0,
-    kernel_shape: Any,
-    pads: Any = None,
-    strides: Any = None,
+    **pool: Any,
 ) -> str:
-    attrs = given(
-        auto_pad=auto_pad,
-        count_include_pad=count_include_pad,
-        ceil_mode=ceil_mode or None,
-        kernel_shape=kernel_shape,
-        pads=pads,
-        strides=strides,
-    )
+    if ceil_mode:  # which AveragePool did not have from the beginning
+        pool["ceil_mode"] = ceil_mode
+    pool["count_include_pad"] = count_include_pad
     x = w.first(x) if channels_last else x
     quantization = (x_scale, x_zero, y_scale, y_zero)
-    y = _between(w, x, quantization, lambda r: w("AveragePool", r, **attrs))
+    y = _between(w, x, quantization, lambda r: w("AveragePool", r, **pool))
     return w.last(y) if channels_last else y
 
 
@@ -274,7 +246,18 @@ def _gemm(
 # --- recurrent ------------------------------------------------------------------------
 
 
-@expands("DynamicQuantizeLSTM")
+@expands(
+    "DynamicQuantizeLSTM",
+    hands_on=(
+        "activation_alpha",
+        "activation_beta",
+        "activations",
+        "clip",
+        "direction",
+        "hidden_size",
+        "input_forget",
+    ),
+)
 def _lstm(
     w: Writer,
     x: str,
@@ -289,14 +272,7 @@ def _lstm(
     w_zero: str = "",
     r_scale: str = "",
     r_zero: str = "",
-    *,
-    activation_alpha: Any = None,
-    activation_beta: Any = None,
-    activations: Any = None,
-    clip: float | None = None,
-    direction: str = "forward",
-    hidden_size: int | None = None,
-    input_forget: int = 0,
+    **lstm: Any,
 ) -> Any:
     """The LSTM of the numbers that the weights stand for. onnxruntime rounds the input and the state of
     every step to 8 bits besides, which is left out: results are nearer to those of the model before its
@@ -308,14 +284,5 @@ def _lstm(
         whole = w("Sub", w("Cast", steps, to=float32.code), origin)
         return w.transpose(w("Mul", whole, w.reshape(scale, 0, 1, -1)), 0, 2, 1)
 
-    attrs = given(
-        activation_alpha=activation_alpha,
-        activation_beta=activation_beta,
-        activations=activations,
-        clip=clip,
-        direction=direction,
-        hidden_size=hidden_size,
-        input_forget=input_forget,
-    )
     both = real(weights, w_scale, w_zero), real(recurrence, r_scale, r_zero)
-    return w("LSTM", x, *both, bias, lengths, initial_h, initial_c, peepholes, outputs=3, **attrs)
+    return w("LSTM", x, *both, bias, lengths, initial_h, initial_c, peepholes, outputs=3, **lstm)

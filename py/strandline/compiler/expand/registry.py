@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from strandline.onnx.graph import Node
@@ -25,6 +25,8 @@ class Expansion:
     least: int
     most: int | None
     """How many inputs it takes (None: any number)."""
+    handed_on: frozenset[str]
+    """Attributes that the function gets where the node has them, for an operator that it writes."""
 
     def write(self, writer: Any, node: Node) -> tuple[str, ...]:
         """The names of its outputs, after writing what makes them.
@@ -38,7 +40,10 @@ class Expansion:
         for i in range(self.least):
             if i >= len(given) or not given[i]:
                 raise ValueError(f"node {node}: input {i} is required")
-        made = self.op.reference(writer, *given, **self.op.attrs(node))
+        passed = {name: node.attrs[name] for name in self.handed_on & node.attrs.keys()}
+        own = {name: value for name, value in node.attrs.items() if name not in passed}
+        attrs = self.op.attrs(replace(node, attrs=own))
+        made = self.op.reference(writer, *given, **attrs, **passed)
         outputs = made if isinstance(made, tuple) else (made,)
         for i, name in enumerate(node.outputs):
             if name and (i >= len(outputs) or not outputs[i]):
@@ -49,15 +54,20 @@ class Expansion:
 _TABLE: dict[tuple[str, str], Expansion] = {}
 
 
-def expands(*names: str, domain: str = MICROSOFT) -> Callable[[Write], Write]:
-    """Register the decorated function as the expansion of `names`."""
+def expands(
+    *names: str, domain: str = MICROSOFT, hands_on: Iterable[str] = ()
+) -> Callable[[Write], Write]:
+    """Register the decorated function as the expansion of `names`. Attributes that it `hands_on` reach it
+    as they are, in its `**` argument, and only where a node has them.
+    """
 
     def register(write: Write) -> Write:
         code = write.__code__
         required = code.co_argcount - 1 - len(write.__defaults__ or ())
         most = None if code.co_flags & 0x04 else code.co_argcount - 1  # 0x04: it takes *args
         for name in names:
-            _TABLE[domain, name] = Expansion(described(write, name, domain), required, most)
+            op = described(write, name, domain)
+            _TABLE[domain, name] = Expansion(op, required, most, frozenset(hands_on))
         return write
 
     return register
