@@ -15,7 +15,7 @@ from functools import cached_property
 from operator import add, sub
 from typing import Any, Final, TypeVar
 
-from strandline.drift import exact, wire
+from strandline.drift import exact, triangle, wire
 from strandline.drift.features import (
     CategoricalFeature,
     Feature,
@@ -63,14 +63,9 @@ class Moments:
     """
 
     @cached_property
-    def size(self) -> int:
-        """Cells, that of no value among them."""
-        return int(((8 * len(self.products) + 1) ** 0.5 - 1) / 2 + 0.5)
-
-    @cached_property
     def matrix(self) -> tuple[tuple[int, ...], ...]:
         """Σ_s c_s·c_s', symmetric."""
-        return symmetric(self.products, self.size)
+        return triangle.symmetric(self.products)
 
     def __add__(self, other: Moments) -> Moments:
         return self._combined(other, add)
@@ -91,21 +86,6 @@ class Moments:
         )
 
 
-def symmetric(triangle: Sequence[int], size: int) -> tuple[tuple[int, ...], ...]:
-    """A symmetric matrix from the rows of its upper triangle."""
-    matrix = [[0] * size for _ in range(size)]
-    entries = iter(triangle)
-    for i in range(size):
-        for j in range(i, size):
-            matrix[i][j] = matrix[j][i] = next(entries)
-    return tuple(map(tuple, matrix))
-
-
-def _triangle(of: Sequence[int]) -> tuple[int, ...]:
-    """The products of all pairs, an entry with itself among them, row by row."""
-    return tuple(a * b for i, a in enumerate(of) for b in of[i:])
-
-
 def first_waves(of: tuple[Number, ...]) -> tuple[Number, ...]:
     """Of sums of a vector's features, the cosines and the sines of the first `FREQUENCIES`."""
     middle = len(of) // 2
@@ -123,15 +103,21 @@ def spans(feature: Feature) -> tuple[tuple[int, int], ...]:
     return groups(tuple(feature.tally.counts), GROUPS)
 
 
+def cells_of(feature: Feature, tally: Tally) -> tuple[int, ...]:
+    """Rows per cell of `spans`, then those without a value."""
+    cells = (sum(tally.counts[first:last]) for first, last in spans(feature))
+    return (*cells, tally.missing + tally.invalid)
+
+
 def of_session(feature: Feature, tally: Tally) -> Moments:
     """The moments of a single session's tally."""
-    cells = [sum(tally.counts[first:last]) for first, last in spans(feature)]
-    cells.append(tally.missing + tally.invalid)
-    products = _triangle(cells)
+    products = triangle.pairs(cells_of(feature, tally))
     if isinstance(tally, VectorTally):
         squares = sum(x * x for x in tally.sums)
         by_rows = tuple(tally.n * x for x in tally.sums)
-        return Moments(1, products, squares, 0, by_rows, _triangle(first_waves(tuple(tally.sums))))
+        return Moments(
+            1, products, squares, 0, by_rows, triangle.pairs(first_waves(tuple(tally.sums)))
+        )
     if isinstance(tally, NumericTally):
         return Moments(1, products, tally.total * tally.total, tally.total * tally.n)
     return Moments(1, products)
@@ -145,8 +131,7 @@ def as_alike(feature: Feature, tally: Tally, effect: float, sessions: int) -> Mo
     def times(x: int) -> int:
         return x * round(_UNIT * effect) // _UNIT
 
-    cells = [sum(tally.counts[first:last]) for first, last in spans(feature)]
-    cells.append(tally.missing + tally.invalid)
+    cells = cells_of(feature, tally)
     size = len(cells)
     products = tuple(times(cells[i]) if i == j else 0 for i in range(size) for j in range(i, size))
     if isinstance(tally, NumericTally):
@@ -316,30 +301,22 @@ def _products_to_wire(of: SessionProducts) -> dict[str, Any]:
 
 
 def _products_from_wire(item: Mapping[str, Any], size: int, place: str) -> SessionProducts:
-    products = tuple(item["products"])
-    if len(products) != size * (size + 1) // 2:
-        raise WireError(f"{place}.products: needs {size * (size + 1) // 2}, has {len(products)}")
-    _check_products(products, size, f"{place}.products")
-    return SessionProducts(item["sessions"], products)
+    return SessionProducts(item["sessions"], _checked(item["products"], size, f"{place}.products"))
 
 
 def _from_wire(item: Mapping[str, Any], feature: Feature, place: str) -> Moments:
-    size = len(spans(feature)) + 1
-    products = item["products"]
-    if len(products) != size * (size + 1) // 2:
-        raise WireError(f"{place}.products: needs {size * (size + 1) // 2}, has {len(products)}")
+    products = _checked(item["products"], len(spans(feature)) + 1, f"{place}.products")
     members = ["sessions", "products", *_MEMBERS[feature.kind]]
     if set(item) != set(members):
         raise WireError(f"{place}: of a {feature.kind} feature there are {', '.join(members)}")
     if isinstance(feature, VectorFeature):
-        return _vectors_from_wire(item, feature, place)
+        return _vectors_from_wire(item, products, feature, place)
     try:
         squares = exact.from_text(item.get("squares", "0p0"), exact.SQUARES_SCALE)
         by_rows = exact.from_text(item.get("by_rows", "0p0"), exact.SUM_SCALE)
     except ValueError as error:
         raise WireError(f"{place}: {error}") from None
-    _check_products(products, size, f"{place}.products")
-    return Moments(item["sessions"], tuple(products), squares, by_rows)
+    return Moments(item["sessions"], products, squares, by_rows)
 
 
 _MEMBERS: Final[dict[Kind, tuple[str, ...]]] = {
@@ -350,30 +327,33 @@ _MEMBERS: Final[dict[Kind, tuple[str, ...]]] = {
 }
 
 
-def _vectors_from_wire(item: Mapping[str, Any], feature: VectorFeature, place: str) -> Moments:
-    products, sums, block = (tuple(item[name]) for name in ("products", "sums", "block"))
-    size = 2 * min(FREQUENCIES, feature.frequencies)
-    if len(sums) != feature.bins or len(block) != size * (size + 1) // 2:
-        raise WireError(
-            f"{place}: needs {feature.bins} sums and {size * (size + 1) // 2} in the block"
-        )
+def _vectors_from_wire(
+    item: Mapping[str, Any], products: tuple[int, ...], feature: VectorFeature, place: str
+) -> Moments:
+    sums, size = tuple(item["sums"]), 2 * min(FREQUENCIES, feature.frequencies)
+    held = triangle.entries(size)
+    if len(sums) != feature.bins or len(item["block"]) != held:
+        raise WireError(f"{place}: needs {feature.bins} sums and {held} in the block")
+    block = _checked(item["block"], size, f"{place}.block")
     try:
         squares = exact.from_text(item["squares"], 0)
     except ValueError as error:
         raise WireError(f"{place}: {error}") from None
-    _check_products(products, 2, f"{place}.products")
-    _check_products(block, size, f"{place}.block")
     if any(x * x > squares * products[0] for x in sums):
         raise WireError(f"{place}.sums: no vectors have such sums")
     return Moments(item["sessions"], products, squares, 0, sums, block)
 
 
-def _check_products(products: Sequence[int], size: int, place: str) -> None:
-    matrix = symmetric(products, size)
+def _checked(products: Sequence[int], size: int, place: str) -> tuple[int, ...]:
+    """Products of all pairs of so many sums over sessions."""
+    if len(products) != triangle.entries(size):
+        raise WireError(f"{place}: needs {triangle.entries(size)}, has {len(products)}")
+    matrix = triangle.symmetric(products)
     if any(
         matrix[i][j] ** 2 > matrix[i][i] * matrix[j][j] for i in range(size) for j in range(i)
     ) or any(matrix[i][i] < 0 for i in range(size)):
         raise WireError(f"{place}: no counts have such products")
+    return tuple(products)
 
 
 def merged(moments: Iterable[SessionMoments], reference: Reference) -> SessionMoments:

@@ -132,8 +132,8 @@ def test_products_add_up_and_one_session_tells_nothing(rows):
     parts = [Quality.count(task, *map(list, zip(*one, strict=True))) for one in rows]
     quality, moments = together(parts)
     table = np.array([sums_of(one) for one in parts], dtype=object)
-    size = moments.size
-    assert [[moments.product(i, j) for j in range(size)] for i in range(size)] == (
+    size = len(moments.matrix)
+    assert [[moments.matrix[i][j] for j in range(size)] for i in range(size)] == (
         table.T @ table
     ).tolist()
     assert moments - of_session(parts[-1]) + of_session(parts[-1]) == moments
@@ -155,7 +155,7 @@ def test_many_classes_are_corrected_as_their_accuracy_is():
     quality, moments = together(
         [Quality.count(task, labels[i : i + 20], guesses[i : i + 20]) for i in range(0, 600, 20)]
     )
-    assert moments.size == 5
+    assert len(moments.matrix) == 5
     wide, plain = metrics(quality, moments), quality.metrics()
     width = {
         n: (m.ci_high - m.ci_low) / (plain[n].ci_high - plain[n].ci_low) for n, m in wide.items()

@@ -7,9 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import isqrt
+from functools import cached_property
 from operator import add, sub
 from typing import Any, TypeAlias
+
+from strandline.drift import triangle
 
 Gradient: TypeAlias = Mapping[int, Fraction]
 """by the number of a sum, what one more of it adds to a metric"""
@@ -27,21 +29,16 @@ class SessionProducts:
     @staticmethod
     def of(sums: Sequence[int]) -> SessionProducts:
         """Of a single session that had these sums."""
-        return SessionProducts(1, tuple(a * b for i, a in enumerate(sums) for b in sums[i:]))
+        return SessionProducts(1, triangle.pairs(sums))
 
-    @property
-    def size(self) -> int:
-        """How many sums there are."""
-        return (isqrt(8 * len(self.products) + 1) - 1) // 2
-
-    def product(self, i: int, j: int) -> int:
-        """Σ_s v_si·v_sj"""
-        first, last = min(i, j), max(i, j)
-        return self.products[first * self.size - first * (first - 1) // 2 + last - first]
+    @cached_property
+    def matrix(self) -> tuple[tuple[int, ...], ...]:
+        """Σ_s v_s·v_s', symmetric."""
+        return triangle.symmetric(self.products)
 
     def effective(self, i: int, total: int) -> float:
         """How many sessions there are, if all had the same part of the i-th sum's total."""
-        squares = self.product(i, i)
+        squares = self.matrix[i][i]
         return total * total / squares if squares else 0.0
 
     def variance(self, gradient: Gradient, effective: float) -> float:
@@ -49,7 +46,7 @@ class SessionProducts:
         found = Fraction(0)
         for i, a in gradient.items():
             for j, b in gradient.items():
-                found += a * b * self.product(i, j)
+                found += a * b * self.matrix[i][j]
         return max(0.0, float(found)) * effective / (effective - 1)
 
     def __add__(self, other: SessionProducts) -> SessionProducts:

@@ -11,7 +11,7 @@ from operator import mul
 from typing import TypeAlias
 
 from strandline.drift.features import Feature
-from strandline.drift.sessions import Moments, spans
+from strandline.drift.sessions import Moments, cells_of
 from strandline.drift.stats.cells import effective_n
 from strandline.drift.stats.special import f_sf
 from strandline.drift.tally import Tally
@@ -36,11 +36,10 @@ class Sample:
     @staticmethod
     def of(feature: Feature, current: Tally, moments: Moments, *, whole: bool = False) -> Sample:
         """`whole`: shares of all rows, not only of those with a value."""
-        counts = []
-        for tally in (feature.tally, current):
-            cells = [sum(tally.counts[first:last]) for first, last in spans(feature)]
-            counts.append((*cells, tally.missing + tally.invalid) if whole else tuple(cells))
-        return Sample(feature, current, moments, counts[0], counts[1], whole)
+        reference_counts, current_counts = (
+            cells_of(feature, tally)[: None if whole else -1] for tally in (feature.tally, current)
+        )
+        return Sample(feature, current, moments, reference_counts, current_counts, whole)
 
     @property
     def n(self) -> int:

@@ -235,25 +235,23 @@ def _missing(statistic: Statistic, sample: Sample) -> Corrected:
 def _share(cell: int, sample: Sample) -> Corrected:
     scores = [float(i == cell) for i in range(len(sample.reference_counts))]
     difference = sample.current_counts[cell] / sample.m - sample.reference_counts[cell] / sample.n
-    actual, naive = sample.difference([scores])[0][0], sample.naive([scores])[0][0]
     # A rare cell's own variance between few sessions is often seen far too small: it is at least
     # what the design effect of all cells together makes of it.
-    effect = sample.design_effect
     floor = (
         sample.independent([scores], sample.n)[0][0]
-        + effect * sample.independent([scores], sample.m)[0][0]
+        + sample.design_effect * sample.independent([scores], sample.m)[0][0]
     )
-    if max(actual, floor) <= 0:
-        return 1.0, 1.0
-    actual = max(actual, floor)
-    return _student(difference, actual, sample), actual / naive
+    return _linear(scores, sample, difference, floor)
 
 
-def _linear(scores: Sequence[float], sample: Sample, difference: float) -> Corrected:
-    actual, naive = sample.difference([scores])[0][0], sample.naive([scores])[0][0]
+def _linear(
+    scores: Sequence[float], sample: Sample, difference: float, floor: float = 0.0
+) -> Corrected:
+    """Of a difference of means of scores, whose variance is at least `floor`."""
+    actual = max(sample.difference([scores])[0][0], floor)
     if actual <= 0:
         return 1.0, 1.0
-    return _student(difference, actual, sample), actual / naive
+    return _student(difference, actual, sample), actual / sample.naive([scores])[0][0]
 
 
 def _t_test(statistic: Statistic, sample: Sample) -> Corrected:

@@ -6,11 +6,12 @@ from math import sqrt
 from operator import mul
 
 from strandline.drift.features import VectorFeature
-from strandline.drift.sessions import first_waves, symmetric
+from strandline.drift.sessions import first_waves
 from strandline.drift.stats.cluster_sample import Corrected, Sample, form_moments, tail
 from strandline.drift.stats.mmd import distance
 from strandline.drift.stats.statistic import Statistic
 from strandline.drift.tally import VectorTally
+from strandline.drift.triangle import symmetric
 from strandline.drift.vectors import AMPLITUDE
 
 
@@ -72,7 +73,7 @@ def _concentration(sample: Sample) -> float:
     moments, means = sample.moments, _means(sample)
     rows = moments.matrix[0][0]
     mu, sums = first_waves(means), first_waves(moments.sums)
-    block = symmetric(moments.block, len(mu))
+    block = symmetric(moments.block)
     matrix = [
         [block[i][j] - a * sums[j] - sums[i] * b + rows * a * b for j, b in enumerate(mu)]
         for i, a in enumerate(mu)
