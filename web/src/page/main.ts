@@ -9,7 +9,7 @@ import { FeatureForm } from "./form";
 import { Loading } from "./loading";
 import { goOffline, listen } from "./offline";
 import { setUpPrivacy } from "./privacy";
-import { drawQuality } from "./quality";
+import { type Target, drawQuality } from "./quality";
 import { showResult } from "./result";
 import { showNetwork, showOutbox } from "./status";
 
@@ -65,9 +65,10 @@ async function show(model: Model): Promise<void> {
       }
     });
   });
-  setUpBatch(model, () => void refresh());
-  setUpPrivacy(model);
-  setUpSample(form, model);
+  const target = model.quality().then((quality) => quality?.target); // asked once; Python answers when it is there
+  setUpBatch(model, target, () => void refresh());
+  setUpPrivacy(model, target);
+  setUpSample(form, target);
   showOutbox(manifest, await model.outbox());
   await refresh();
 }
@@ -78,7 +79,7 @@ function rowAsCode(row: Row): string {
   return JSON.stringify(row, short, 2).replaceAll(/"<(\d+)>"/g, "new Float32Array($1)");
 }
 
-function setUpSample(form: FeatureForm, model: Model): void {
+function setUpSample(form: FeatureForm, target: Target): void {
   const code = byId("sample");
   code.textContent = [
     `import { load } from ${JSON.stringify(new URL("strandline.js", site).href)};`,
@@ -88,9 +89,9 @@ function setUpSample(form: FeatureForm, model: Model): void {
     "const drift = await model.drift(); // since loading, beside the reference",
     "await model.flush(); // close the window and send it",
   ].join("\n");
-  void model.quality().then((quality) => {
-    if (quality === null) return;
-    code.textContent += `\nawait model.label(rows[0].id, …); // what ${quality.target} turned out to be, in whatever visit`;
+  void target.then((name) => {
+    if (name === undefined) return;
+    code.textContent += `\nawait model.label(rows[0].id, …); // what ${name} turned out to be, in whatever visit`;
   });
   onClick(byId<HTMLButtonElement>("copy"), async () => {
     await navigator.clipboard.writeText(code.textContent ?? "");

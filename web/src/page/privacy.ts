@@ -3,8 +3,9 @@
 import type { Model } from "../strandline";
 import { byId, onClick } from "../ui/dom";
 import { bytes, count } from "../ui/format";
+import type { Target } from "./quality";
 
-export function setUpPrivacy(model: Model): void {
+export function setUpPrivacy(model: Model, target: Target): void {
   const { collector, window: limits } = model.manifest;
   const lead = byId("privacy-lead");
   if (collector === null) {
@@ -17,10 +18,10 @@ export function setUpPrivacy(model: Model): void {
     "Your data stays on this device. What is sent is how many rows fell into each bin of the plots above, and " +
     `their sums: to ${where}, after ${count(limits.rows)} rows, ${count(limits.seconds)} seconds, ` +
     "or when you leave the page. Without a network it waits here.";
-  void model.quality().then((quality) => {
-    if (quality === null) return;
+  void target.then((name) => {
+    if (name === undefined) return;
     lead.textContent +=
-      ` Predictions are kept here, without what they were made from, for up to 30 days, in case ${quality.target} ` +
+      ` Predictions are kept here, without what they were made from, for up to 30 days, in case ${name} ` +
       "becomes known; of that, too, only counts and sums are sent.";
   });
 
