@@ -388,11 +388,10 @@ def _case(
             continue
         live.append(runner)
     timings = interleave(live, first, rounds=rounds)
-    expected = oracle.outputs()
-    difference = {}
+    expected, tolerance, difference = oracle.outputs(), case.tolerance, {}
     for each in [runner for runner in live if runner is not oracle]:
         try:
-            difference[each.name] = _difference(expected, each.outputs(), case.tolerance)
+            difference[each.name] = _difference(expected, each.outputs(), tolerance)
         except ValueError as error:
             failed[each.name] = str(error)
     for runner in in_browser:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from time import perf_counter
@@ -10,6 +9,7 @@ from time import perf_counter
 from strandline.bench.cases import Case
 from strandline.bench.measure import interleave
 from strandline.bench.native import Native
+from strandline.bench.results import geometric_mean
 from strandline.compiler.tuning import Tuning
 
 
@@ -67,5 +67,7 @@ def markdown(gains: list[Gain]) -> str:
             f"| {g.name} | {g.policy * 1e3:.3g} | {g.tuned * 1e3:.3g} | {g.tuned / g.policy:.3f} "
             f"| {g.choices} | {g.changed} | {g.measuring:.2f} |"
         )
-    ratio = math.exp(sum(math.log(g.tuned / g.policy) for g in gains) / max(len(gains), 1))
-    return "\n".join([*lines, f"| geometric mean | | | {ratio:.3f} | | | |"]) + "\n"
+    if gains:
+        ratio = geometric_mean([g.tuned / g.policy for g in gains])
+        lines.append(f"| geometric mean | | | {ratio:.3f} | | | |")
+    return "\n".join(lines) + "\n"
