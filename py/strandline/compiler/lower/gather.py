@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from strandline.compiler.lower.layout import MAX_RANK, code, contiguous, split
 from strandline.compiler.lower.registry import Lowering, lower
@@ -43,26 +44,21 @@ def array_feature_extractor(node: Node, low: Lowering) -> bool:
 @lower("GatherElements")
 def gather_elements(node: Node, low: Lowering) -> bool:
     x, picks = low.type(node.inputs[0]), low.type(node.inputs[1])
-    rank = len(x.shape)
-    if rank > MAX_RANK:
+    if len(x.shape) > MAX_RANK:
         return False
-    axis = axis_of(low.attrs["axis"], rank)
-    strides = list(contiguous(x.shape))
-    along, strides[axis] = strides[axis], 0
-    low.emit(
-        "gather_elements",
-        node.inputs,
-        node.outputs,
-        code(picks.dtype),
-        x.dtype.itemsize,
-        rank,
-        axis,
-        x.shape[axis],
-        *picks.shape,
-        *strides,
-        along,
-    )
+    axis = axis_of(low.attrs["axis"], len(x.shape))
+    params = (code(picks.dtype), x.dtype.itemsize, *picked_walk(x.shape, picks.shape, axis))
+    low.emit("gather_elements", node.inputs, node.outputs, *params)
     return True
+
+
+def picked_walk(shape: Sequence[int], picks: Sequence[int], axis: int) -> tuple[int, ...]:
+    """How a kernel walks over indices of shape `picks` that say where on `axis` of `shape` each one points:
+    rank, axis, its size, `picks`, strides of the other axes, the axis' own.
+    """
+    strides = list(contiguous(shape))
+    along, strides[axis] = strides[axis], 0
+    return len(shape), axis, shape[axis], *picks, *strides, along
 
 
 @lower("GatherND")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from strandline.compiler.lower.copy import copy
-from strandline.compiler.lower.layout import MAX_RANK, code, contiguous
+from strandline.compiler.lower.gather import picked_walk
+from strandline.compiler.lower.layout import MAX_RANK, code
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.onnx.graph import Node
 from strandline.onnx.types import DType, int64
@@ -18,10 +19,12 @@ def _served(low: Lowering, dtype: DType) -> bool:
     return low.attrs.get("reduction", "none") == "none" or dtype.format in "fdiq"
 
 
-def _data(node: Node, low: Lowering) -> None:
-    """Emit the copy that the updates go into."""
-    count = low.type(node.inputs[0]).size
-    copy(low, node.inputs[0], node.outputs[0], (count,), (1,), (1,))
+def _scatter(node: Node, low: Lowering, kernel: str, *where: int) -> None:
+    """Emit the copy that the updates go into, and the kernel that puts them there."""
+    x = low.type(node.inputs[0])
+    copy(low, node.inputs[0], node.outputs[0], (x.size,), (1,), (1,))
+    how = (code(x.dtype), _REDUCTIONS.index(low.attrs.get("reduction", "none")))
+    low.emit(kernel, node.inputs[1:3], node.outputs, *how, *where)
 
 
 @lower("ScatterElements", "Scatter")
@@ -33,23 +36,8 @@ def scatter_elements(node: Node, low: Lowering) -> bool:
     axis = axis_of(low.attrs["axis"], rank)
     if any(p > s for i, (p, s) in enumerate(zip(picks.shape, x.shape, strict=True)) if i != axis):
         return False
-    strides = list(contiguous(x.shape))
-    along, strides[axis] = strides[axis], 0
-    _data(node, low)
-    low.emit(
-        "scatter_elements",
-        node.inputs[1:3],
-        node.outputs,
-        code(x.dtype),
-        _REDUCTIONS.index(low.attrs.get("reduction", "none")),
-        code(picks.dtype),
-        rank,
-        axis,
-        x.shape[axis],
-        *picks.shape,
-        *strides,
-        along,
-    )
+    walk = picked_walk(x.shape, picks.shape, axis)
+    _scatter(node, low, "scatter_elements", code(picks.dtype), *walk)
     return True
 
 
@@ -62,18 +50,7 @@ def scatter_nd(node: Node, low: Lowering) -> bool:
         return False
     if low.type(node.inputs[2]).size != slice_size * tuples:
         return False
-    _data(node, low)
-    low.emit(
-        "scatter_nd",
-        node.inputs[1:3],
-        node.outputs,
-        code(x.dtype),
-        _REDUCTIONS.index(low.attrs.get("reduction", "none")),
-        slice_size,
-        tuples,
-        length,
-        *x.shape[:length],
-    )
+    _scatter(node, low, "scatter_nd", slice_size, tuples, length, *x.shape[:length])
     return True
 
 
