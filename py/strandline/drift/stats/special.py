@@ -4,7 +4,7 @@ oracle.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import asin, erfc, exp, lgamma, log, log1p, pi, sqrt
 from typing import Final
 
@@ -149,23 +149,20 @@ def separation(n: int, m: int) -> float:
 
 
 def student_quantile(df: float) -> float:
-    """The t with P(|T| > t) = 5 %, by bisection."""
-    low, high = 1.0, 1e3
-    while high - low > 1e-9 * high:
-        middle = (low + high) / 2
-        if student_sf(middle, df) > 0.025:
-            low = middle
-        else:
-            high = middle
-    return high
+    """The t with P(|T| > t) = 5 %."""
+    return _quantile(lambda t: student_sf(t, df), 0.025, 1.0, 1e3)
 
 
 def chi2_quantile(df: float) -> float:
-    """The x with P(X > x) = 5 % for X of a chi-square distribution, by bisection."""
-    low, high = 0.0, df + 20 + 10 * sqrt(df)
+    """The x with P(X > x) = 5 % for X of a chi-square distribution."""
+    return _quantile(lambda x: chi2_sf(x, df), 0.05, 0.0, df + 20 + 10 * sqrt(df))
+
+
+def _quantile(survival: Callable[[float], float], p: float, low: float, high: float) -> float:
+    """Where between the two the probability of more falls to p, by bisection."""
     while high - low > 1e-9 * high:
         middle = (low + high) / 2
-        if chi2_sf(middle, df) > 0.05:
+        if survival(middle) > p:
             low = middle
         else:
             high = middle
