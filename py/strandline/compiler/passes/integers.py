@@ -60,6 +60,7 @@ class _Integers:
         self.uses = Uses(graph)
         self.constants = dict(graph.constants)
         self.arithmetic = Arithmetic(graph.opsets, store)
+        self.order = {id(node): i for i, node in enumerate(graph.nodes)}
         self.new: dict[int, list[Node]] = {}
         self.gone: set[int] = set()
 
@@ -184,13 +185,15 @@ class _Integers:
     def table(self, node: Node, x: _Tensor, chain: list[Node]) -> Constant | None:
         """What becomes of every byte; None when it cannot be computed here."""
         steps = [v - 256 if v > 127 and x.dtype is int8 else v for v in range(256)]
-        values: dict[str, Constant | None] = dict(self.constants)
+        values: dict[str, Constant | None] = {}
         held = constant_of(x.dtype, (256,), steps)
         parameters = self.constants[x.scale], self.constants[x.zero]
         real = self.arithmetic("DequantizeLinear", held, *parameters)
-        order = {id(made): i for i, made in enumerate(self.before.nodes)}
-        for made in sorted(chain, key=lambda n: order[id(n)]):
-            operands = [real if self.quantized(n) else values.get(n) for n in made.inputs]
+        for made in sorted(chain, key=lambda n: self.order[id(n)]):
+            operands = [
+                real if self.quantized(n) else values.get(n, self.constants.get(n))
+                for n in made.inputs
+            ]
             values[made.outputs[0]] = self.arithmetic(made.op, *operands, **made.attrs)
         last = values.get(node.inputs[0]) if chain else real
         by = [self.constants[name] for name in node.inputs[1:3]]
