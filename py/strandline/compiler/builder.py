@@ -280,16 +280,12 @@ class Builder:
             life = span.get(output)
             if life is None or life[0] != at:
                 continue
-            type_ = self.types[output]
-
-            def same_size(name: str, type_: TensorType = type_) -> bool:
-                other = self.types[name]
-                return (other.size, other.nbytes) == (type_.size, type_.nbytes)
-
+            extent = self.types[output].size, self.types[output].nbytes
             for name in map(self.root, instr.inputs):
                 first = taken.get(name, name)
                 before = span.get(first)
-                if before is not None and before[1] == at and same_size(name) and name != output:
+                fits = (self.types[name].size, self.types[name].nbytes) == extent
+                if before is not None and before[1] == at and fits and name != output:
                     before[1] = life[1]
                     taken[output] = first
                     del span[output]

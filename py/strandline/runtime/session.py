@@ -145,15 +145,18 @@ class Session:
         while True:
             known = len(engine.store.vocabulary.texts)
             strings = LocalStrings(engine.store.vocabulary)
-            values = [
-                strings.encode(value) if text else value
-                for (value, _), text in zip(fed, self._texts, strict=True)
-            ]
-            results = engine.run(plan, values, types, strings)
+            results = engine.run(plan, self._encoded(fed, strings), types, strings)
             # What was planned on the way may have brought strings that this run had numbered
             # otherwise; the next one finds them known.
             if len(engine.store.vocabulary.texts) == known:
                 return [to_result(value, type_, strings) for value, type_ in results]
+
+    def _encoded(self, fed: Sequence[tuple[Any, Any]], strings: LocalStrings) -> list[Any]:
+        """The feeds' buffers, texts as codes."""
+        return [
+            strings.encode(value) if text else value
+            for (value, _), text in zip(fed, self._texts, strict=True)
+        ]
 
     def _known_codes(self, texts: Sequence[str]) -> array[int]:
         """The codes of strings; KeyError for one that is new to the session."""
@@ -264,10 +267,7 @@ class Session:
         fed = [feeding.as_buffer(info, feeds[info.name]) for info in self.inputs]
         types = tuple(type_ for _, type_ in fed)
         plan, strings = engine.plan(types), LocalStrings(engine.store.vocabulary)
-        values = [
-            strings.encode(value) if text else value
-            for (value, _), text in zip(fed, self._texts, strict=True)
-        ]
+        values = self._encoded(fed, strings)
         times = [engine.profile(plan, values, types, strings) for _ in range(runs)]
         return [
             (each[0][0], sorted(seconds for _, seconds in each)[runs // 2])
