@@ -54,14 +54,14 @@ static inline int64_t column_at(const plane_shape *s, const int64_t *w, int64_t 
     return x % w[S_W] * s->phase + x / w[S_W];
 }
 
-/* Column x of the image goes to plane[place + x / stride] in its phase; `first` is the smallest x
- * of phase p. */
-static inline float *phase_start(float *row, const plane_shape *s, const int64_t *w, int64_t p,
-                                 int64_t *first) {
+/* Where in a row of the plane the image's columns of phase p go, one after the other; `first` is
+ * the smallest of them. */
+static inline int64_t phase_start(const plane_shape *s, const int64_t *w, int64_t p,
+                                  int64_t *first) {
     int64_t x = (p - w[P_L]) % w[S_W];
     if (x < 0) x += w[S_W];
     *first = x;
-    return row + p * s->phase + (x + w[P_L]) / w[S_W];
+    return p * s->phase + (x + w[P_L]) / w[S_W];
 }
 
 static inline void fill_plane(float *plane, const plane_shape *s, const float *image,
@@ -90,7 +90,7 @@ static inline void fill_plane(float *plane, const plane_shape *s, const float *i
             plane[i] = border;
         for (int64_t p = 0; p < stride; p++) {
             int64_t x;
-            float *to = phase_start(plane, s, w, p, &x);
+            float *to = plane + phase_start(s, w, p, &x);
             for (; x < count; x += stride)
                 *to++ = line[x];
         }

@@ -90,9 +90,8 @@ static inline void fill_bytes(uint8_t *plane, const plane_shape *s, const uint8_
             continue;
         }
         for (int64_t p = 0; p < w[S_W] && p <= wide; p++) {
-            int64_t x = (p - w[P_L]) % w[S_W];
-            if (x < 0) x += w[S_W];
-            uint8_t *to = plane + p * s->phase + (x + w[P_L]) / w[S_W];
+            int64_t x;
+            uint8_t *to = plane + phase_start(s, w, p, &x);
             for (; w[S_W] == 2 && x + 2 * VB <= count; x += 2 * VB, to += VB)
                 vb_store(to, vb_evens(vb_load(line + x), vb_load(line + x + VB)));
             for (; x < count; x += w[S_W])
