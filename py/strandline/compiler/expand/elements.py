@@ -106,21 +106,8 @@ def _gather_nd(w: Writer, data: str, indices: str) -> Any:
     return w("GatherND", data, w.cast(indices, int64))
 
 
-@expands("GridSample")
-def _grid_sample(
-    w: Writer,
-    x: str,
-    grid: str,
-    *,
-    align_corners: int = 0,
-    mode: str = "bilinear",
-    padding_mode: str = "zeros",
-) -> Any:
+@expands("GridSample", hands_on=("align_corners", "padding_mode"))
+def _grid_sample(w: Writer, x: str, grid: str, *, mode: str = "bilinear", **how: Any) -> Any:
     if w.opset >= 20:
         mode = {"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode)
-    attrs: dict[str, Any] = {
-        "align_corners": align_corners,
-        "mode": mode,
-        "padding_mode": padding_mode,
-    }
-    return w("GridSample", x, grid, **attrs)
+    return w("GridSample", x, grid, mode=mode, **how)

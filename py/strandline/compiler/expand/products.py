@@ -9,24 +9,20 @@ from strandline.compiler.expand.registry import expands
 from strandline.compiler.expand.writer import Writer
 
 
-@expands("FusedGemm")
+@expands("FusedGemm", hands_on=("alpha", "beta", "transA", "transB"))
 def _fused_gemm(
     w: Writer,
     a: str,
     b: str,
     c: str = "",
     *,
-    alpha: float = 1.0,
-    beta: float = 1.0,
-    transA: int = 0,
-    transB: int = 0,
     activation: str = "",
     activation_alpha: float = 0.0,
     activation_beta: float = 0.0,
     activation_gamma: float = 0.0,
+    **gemm: Any,
 ) -> str:
-    attrs: dict[str, Any] = {"alpha": alpha, "beta": beta, "transA": transA, "transB": transB}
-    y = w("Gemm", a, b, c, **attrs)
+    y = w("Gemm", a, b, c, **gemm)
     return activated(w, y, activation, (activation_alpha, activation_beta, activation_gamma))
 
 
@@ -48,13 +44,15 @@ def _side(w: Writer, x: str, transposed: int, batch: int) -> str:
     return w.transpose(x, *axes)
 
 
+@expands("FusedMatMul")
 def product(
     w: Writer,
     a: str,
     b: str,
-    alpha: float,
-    transA: int,
-    transB: int,
+    *,
+    alpha: float = 1.0,
+    transA: int = 0,
+    transB: int = 0,
     transBatchA: int = 0,
     transBatchB: int = 0,
 ) -> str:
@@ -68,23 +66,8 @@ def product(
     return y if alpha == 1.0 else w("Mul", y, w.scalar(alpha, a))
 
 
-@expands("FusedMatMul")
-def _fused_matmul(
-    w: Writer,
-    a: str,
-    b: str,
-    *,
-    alpha: float = 1.0,
-    transA: int = 0,
-    transB: int = 0,
-    transBatchA: int = 0,
-    transBatchB: int = 0,
-) -> str:
-    return product(w, a, b, alpha, transA, transB, transBatchA, transBatchB)
-
-
 @expands("TransposeMatMul")
 def _transpose_matmul(
     w: Writer, a: str, b: str, *, alpha: float = 1.0, transA: int = 0, transB: int = 0
 ) -> str:
-    return product(w, a, b, alpha, transA, transB)
+    return product(w, a, b, alpha=alpha, transA=transA, transB=transB)

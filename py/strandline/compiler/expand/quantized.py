@@ -168,6 +168,7 @@ def _global_average_pool(
 # --- products -------------------------------------------------------------------------
 
 
+@expands("MatMulIntegerToFloat")
 def scaled_product(
     w: Writer,
     a: str,
@@ -182,20 +183,6 @@ def scaled_product(
     sums = w("Cast", w("MatMulInteger", a, b, a_zero, b_zero), to=float32.code)
     y: str = w("Mul", sums, w("Mul", a_scale, b_scale))
     return w("Add", y, bias) if bias else y
-
-
-@expands("MatMulIntegerToFloat")
-def _matmul_integer(
-    w: Writer,
-    a: str,
-    b: str,
-    a_scale: str,
-    b_scale: str,
-    a_zero: str = "",
-    b_zero: str = "",
-    bias: str = "",
-) -> str:
-    return scaled_product(w, a, b, a_scale, b_scale, a_zero, b_zero, bias)
 
 
 @expands("DynamicQuantizeMatMul")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from strandline.onnx.graph import Node
 from strandline.ops.registry import Op, UnsupportedOperator, described
@@ -14,6 +14,8 @@ MICROSOFT = "com.microsoft"
 Write = Callable[..., str | tuple[str, ...]]
 """(writer, names of the node's inputs, "" where absent, its attributes by keyword) -> names of its
 outputs, "" for one that is not made. Defaults of inputs mark those that may be absent."""
+
+W = TypeVar("W", bound=Write)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +56,12 @@ class Expansion:
 _TABLE: dict[tuple[str, str], Expansion] = {}
 
 
-def expands(
-    *names: str, domain: str = MICROSOFT, hands_on: Iterable[str] = ()
-) -> Callable[[Write], Write]:
+def expands(*names: str, domain: str = MICROSOFT, hands_on: Iterable[str] = ()) -> Callable[[W], W]:
     """Register the decorated function as the expansion of `names`. Attributes that it `hands_on` reach it
     as they are, in its `**` argument, and only where a node has them.
     """
 
-    def register(write: Write) -> Write:
+    def register(write: W) -> W:
         code = write.__code__
         required = code.co_argcount - 1 - len(write.__defaults__ or ())
         most = None if code.co_flags & 0x04 else code.co_argcount - 1  # 0x04: it takes *args
