@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from strandline.compiler import passes
 from strandline.compiler.evaluate import constant_of_array
+from strandline.compiler.store import Store
 from strandline.onnx.graph import Graph, Node, ValueInfo
 from strandline.onnx.types import float32
 from strandline.runtime.reference import Interpreter
@@ -49,3 +51,13 @@ def assert_same(a: Graph, b: Graph, *feeds: Any) -> None:
     for x, y in zip(Interpreter(a).run(feeds), Interpreter(b).run(feeds), strict=True):
         assert x.shape == y.shape and x.dtype == y.dtype
         np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5)
+
+
+def apply(step: Callable[..., Graph], g: Graph) -> Graph:
+    """Run a pass and hold what every pass owes: idempotent, and the argument untouched."""
+    arguments = (Store(),) if step in (passes.fold_constants, passes.fold_affine) else ()
+    nodes, constants = g.nodes, dict(g.constants)
+    once = step(g, *arguments)
+    assert (g.nodes, dict(g.constants)) == (nodes, constants)
+    assert step(once, *arguments) is once
+    return once

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from strandline import Session, core
+from strandline import Session
 from strandline.compiler import tuning
 from strandline.compiler.tuning import Tuning
 from tests.runtime.models import model, tensor
@@ -146,14 +146,6 @@ class Contrary(Tuning):
             prepare(name)()
         self.choices[key] = names[-1]
         return str(names[-1])
-
-
-@pytest.fixture(params=core.isas())
-def isa(request: pytest.FixtureRequest) -> Iterator[str]:
-    best = core.isa()
-    core.set_isa(request.param)
-    yield request.param
-    core.set_isa(best)
 
 
 def test_results_are_equal_whichever_is_chosen(isa: str) -> None:
