@@ -94,4 +94,5 @@ def test_a_model_of_twice_the_size_takes_twice_the_work(
         x = X if build is not hosted else X[:, :2]
         Session(data).run({"x": x})
         counts.append(calls(lambda data=data, x=x: Session(data).run({"x": x})))  # type: ignore[misc]
-    assert counts[2] - counts[1] < 2.2 * (counts[1] - counts[0])
+    # Equal where the core does it all: a forest of any size takes the same calls.
+    assert counts[2] - counts[1] <= 2.2 * (counts[1] - counts[0])
