@@ -37,9 +37,9 @@ test: lint native assets ## lint, core under sanitizers, then every test but the
 	@$(VENV)/python build/sanitize.py tests/core tests/onnx tests/runtime/test_hostile.py
 	@$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
-test-all: lint native assets wasm sanitize ## lint, then every test
+test-all: lint native assets wasm sanitize ## lint, then every test, its properties with new examples
 	@cd web && npm test --silent
-	@$(PYTEST) $(PYTEST_ARGS)
+	@$(PYTEST) --hypothesis-profile=explore $(PYTEST_ARGS)
 
 sanitize: native ## test the core with every access and every arithmetic step checked
 	@$(VENV)/python build/sanitize.py
