@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strandline.bench.life import Life
+from strandline.bench.life import Life, Lives
 from strandline.bench.measure import Timing, calls_per_round, interleave
 from strandline.bench.results import (
     CaseResult,
@@ -102,19 +102,50 @@ def test_table_gives_ratios_means_and_failures() -> None:
     assert geometric_mean([4, 1]) == pytest.approx(2)
 
 
-def test_a_life_is_told_beside_the_peers() -> None:
-    def life(created: float, memory: int, plan: float | None) -> Life:
-        return Life(created, 3e-3, 1e-3, memory, 10_000_000, 1000, 0, None, plan, plan, 1e-2)
+def life(created: float, memory: int, plan: float | None, device: int | None = None) -> Life:
+    return Life(
+        created, 3e-3, 1e-3, memory, 10_000_000, 1000, 0, None, plan, plan, 1e-2, device
+    )  # fmt: skip
 
-    lives = {
-        "a": {"relaxed": life(2e-3, 40_000_000, 1e-3), "onnxruntime-web": life(1e-3, 20_000_000, None)},
-        "b": {"relaxed": life(8e-3, 40_000_000, 1e-3), "onnxruntime-web": life(1e-3, 20_000_000, None)},
-        "c": {"relaxed": life(1e-3, 40_000_000, None)},
-    }  # fmt: skip
+
+def told(*lives: Lives) -> str:
     about = {"cpu": "a CPU", "cores": 2, "versions": {"python": "3"}}
-    table = markdown(to_json([], [], "strandline bench", about, None, lives))
+    return markdown(to_json([], [], "strandline bench", about, None, lives))
+
+
+def test_a_life_is_told_beside_the_peers() -> None:
+    peer = life(1e-3, 20_000_000, None)
+    table = told(
+        Lives("a", True, {"relaxed": life(2e-3, 40_000_000, 1e-3), "onnxruntime-web": peer}),
+        Lives("b", True, {"relaxed": life(8e-3, 40_000_000, 1e-3), "onnxruntime-web": peer}),
+        Lives("c", True, {"relaxed": life(1e-3, 40_000_000, None)}),
+    )
     assert "| a | 2.00 ms · 1.00 ms | 3.00 ms · 3.00 ms | 3.0× · 3.0× | 10.0% · – |" in table
-    assert "| 40 (10) · 20 (10) | 0.0 in 1000 · 0.0 in 1000 |" in table
+    assert "| 40 (10) · 20 (10) | – · – | 0.0 in 1000 · 0.0 in 1000 |" in table
     assert "| c | 1.00 ms · – |" in table
     assert "**4.00×**" in table, "the geometric mean of 2 and 8"
-    assert "**2.00×**" in table, "of the memory"
+    assert "**2.00×** |  |  |" in table, "of the memory; nobody knows the device's"
+
+
+def test_what_the_device_spends_is_told_beside_the_peers() -> None:
+    peer = life(1e-3, 20_000_000, None, 50_000_000)
+    table = told(
+        Lives("a", False, {"relaxed": life(1e-3, 2_000_000, None, 100_000_000), "onnxruntime-web": peer}),
+        Lives("b", False, {"relaxed": life(1e-3, 2_000_000, None, 25_000_000), "onnxruntime-web": peer}),
+        Lives("c", False, {"relaxed": life(1e-3, 2_000_000, None), "onnxruntime-web": peer}),
+    )  # fmt: skip
+    assert "| 100 · 50 | 0.0 in 1000" in table and "| – · 50 | 0.0 in 1000" in table
+    assert "| **0.10×** | **1.00×** |  |" in table, "the geometric mean of 2 and 0.5, without c"
+
+
+def test_first_runs_are_told_apart_for_networks_and_tables() -> None:
+    slow, quick = (
+        Life(1e-3, first, 1e-3, 1, 1, 1, 0, None) for first in (8e-3, 2e-3)
+    )  # fmt: skip
+    table = told(
+        Lives("net", False, {"relaxed": slow, "onnxruntime-web": quick}),
+        Lives("other net", False, {"relaxed": quick}),
+        Lives("table", True, {"relaxed": quick}),
+    )
+    assert "| networks, geometric mean |  | **4.00 ms · 2.00 ms** | **4.0× · 2.0×** |" in table
+    assert "| tables, geometric mean |  | **2.00 ms · –** | **2.0× · –** |" in table

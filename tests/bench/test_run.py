@@ -111,6 +111,8 @@ def test_the_browsers_runners_agree_with_native_onnxruntime(model: Path, tmp_pat
     assert set(lives) == {"relaxed", "prepared", "onnxruntime-web"}
     for life in lives.values():
         assert life["memory"] >= life["before"] > 1 << 20
+        # A page's own memory is not the runtime's; the runtime's code alone is megabytes.
+        assert sys.platform != "linux" or 8 << 20 < life["device"] < 1 << 30
         assert life["grown"] == 0
         assert min(life["created"], life["first"], life["steady"], life["other"]) > 0
     assert lives["relaxed"]["plan"] is not None

@@ -87,6 +87,23 @@ def _write_feeds(folder: Path, prefix: str, feeds: Feeds) -> list[dict[str, Any]
     return specs
 
 
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What a worker of the benchmark page can hold: the worker's kind, and what it boots with."""
+
+    name: str
+    kind: str
+    options: Mapping[str, str]
+
+
+def open_page(browser: Browser, origin: str) -> Page:
+    """The benchmark page, without any worker, in a context and so a process of its own."""
+    page = browser.new_page()
+    page.goto(f"{origin}bench/bench.html")
+    page.wait_for_function("window.bench")
+    return page
+
+
 @dataclass
 class InBrowser:
     """One worker of the benchmark page, holding one runtime."""

@@ -36,6 +36,8 @@ class Case:
     feeds: Feeds
     other: Feeds | None = None
     """Inputs of another shape, for a model that takes them."""
+    table: bool = False
+    """Whether the inputs are rows of tables."""
 
     @property
     def tolerance(self) -> float:
@@ -65,15 +67,16 @@ def from_file(
             f"{path} has no input {name!r}: it has {', '.join(i.name for i in inputs)}"
         )
     free = any(isinstance(d, int) is False for i in inputs for d in i.shape or ())
+    table = all(len(i.shape or ()) <= 2 for i in inputs)
     if batches is None:
-        batches = TABLE_BATCHES if all(len(i.shape or ()) <= 2 for i in inputs) else (1,)
+        batches = TABLE_BATCHES if table else (1,)
     for batch in batches if free else (1,):
         feeds, other = (
             {i.name: _random(i, rows, np.random.default_rng(SEED)) for i in inputs}
             for rows in (batch, _another(batch, batches))
         )
         name = f"{path.stem}, batch {batch}" if free else path.stem
-        yield Case(name, model, feeds, other if free else None)
+        yield Case(name, model, feeds, other if free else None, table)
 
 
 def _another(batch: int, batches: Sequence[int]) -> int:
@@ -125,7 +128,7 @@ def tabular(batches: Sequence[int], wanted: Callable[[str], bool]) -> Iterator[C
                 {input_name: X[np.arange(rows) % len(X)]}
                 for rows in (batch, _another(batch, batches))
             )
-            yield Case(f"{name}, batch {batch}", model, feeds, other)
+            yield Case(f"{name}, batch {batch}", model, feeds, other, table=True)
 
 
 def nets(wanted: Callable[[str], bool]) -> Iterator[Case]:

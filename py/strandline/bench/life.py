@@ -1,14 +1,14 @@
 """The life of a session in the browser: made, run first, given another shape, kept for long.
 
 Every runtime gets a worker of its own per model, in which another, small model has been run before, so
-that neither its boot nor its download is counted.
+that neither its boot nor its download is counted; but they are in what it costs the device (`device.py`).
 """
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,8 @@ class Life:
     `created`, `first` and `steady` (a later call) are medians over sessions. `plan` is what planning
     for another shape took, `cached` the same when that shape came again, `other` a run on it.
     `memory` is the most WebAssembly memory there was, of which `before` were there without the model;
-    `grown` is what `runs` runs added to it, `blocks` what they added to Python's objects.
+    `grown` is what `runs` runs added to it, `blocks` what they added to Python's objects. `device` is
+    the peak of what the runtime alone, and the model, add to a page's resident memory.
     """
 
     created: float
@@ -43,27 +44,41 @@ class Life:
     plan: float | None = None
     cached: float | None = None
     other: float | None = None
+    device: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """The figures for one model, by runner; `table`: its inputs are rows of tables."""
+
+    name: str
+    table: bool
+    runners: Mapping[str, Life]
 
 
 def measure(
     cases: Iterable[Case],
     boot: Callable[[], Sequence[InBrowser]],
+    device: Callable[[Mapping[str, Any]], Mapping[str, int]],
     write: Callable[[Case], Mapping[str, Any]],
     sessions: int,
     progress: Callable[[str], None],
-) -> dict[str, dict[str, Life]]:
-    """By model, of which the first case is taken, and by runner. `boot` starts the workers in a page of
-    their own, `write` gives a case's spec."""
+) -> list[Lives]:
+    """By model, of which the first case is taken. `boot` starts the workers in a page of their own,
+    `device` tells by runner what a spec costs the device, `write` gives a case's spec."""
     models: dict[bytes, Case] = {}
     for case in cases:
         models.setdefault(case.model, case)
     small = write(_small_model())
-    found = {}
+    found = []
     for case in models.values():
         progress(f"the life of a session: {case.name}")
-        runners = boot()
-        found[case.name] = _lives(runners, small, write(case), sessions)
+        spec, runners = write(case), boot()
+        lives = _lives(runners, small, spec, sessions)
         runners[0].page.close()
+        costs = device(spec)
+        lives = {name: replace(life, device=costs.get(name)) for name, life in lives.items()}
+        found.append(Lives(case.name, case.table, lives))
     return found
 
 

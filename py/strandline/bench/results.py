@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from strandline.bench.life import Life
+from strandline.bench.life import Lives
 from strandline.bench.measure import Timing
 
 SCHEMA = "strandline.bench/1"
@@ -115,10 +115,9 @@ def to_json(
     command: str,
     about: Mapping[str, Any],
     products: Products | None = None,
-    lives: Mapping[str, Mapping[str, Life]] | None = None,
+    lives: Sequence[Lives] = (),
 ) -> dict[str, Any]:
-    """The whole result as JSON-safe data; times in seconds, sizes in bytes. `lives` are by case and
-    runner."""
+    """The whole result as JSON-safe data; times in seconds, sizes in bytes."""
     return {
         "schema": SCHEMA,
         "command": command,
@@ -141,10 +140,7 @@ def to_json(
             }
             for c in cases
         ],
-        "life": [
-            {"name": name, "runners": {runner: asdict(life) for runner, life in by_runner.items()}}
-            for name, by_runner in (lives or {}).items()
-        ],
+        "life": [asdict(each) for each in lives],
         "products": asdict(products) if products else None,
         "cold_start": [{**asdict(c), "median": c.median} for c in cold],
     }
@@ -274,7 +270,10 @@ its creation from the file's bytes, *first run* beside a later one: medians over
 *Another shape*: planning for it as a share of one run on it, and again when it comes back. *Memory* is
 all WebAssembly memory of the worker at its most, loading and runs included, in MB (before the model
 came); the file itself lies in JavaScript's memory besides until the session is made, for every runtime.
-*Growth*: of that memory over the runs named, in MB."""
+*Device* is what the visitor's device spends: the peak resident memory (VmHWM) of a renderer process that
+holds the one runtime alone, boot, session and four runs included, less that of the page without it, in
+MB: JavaScript's heap, the code as it was fetched and as it was compiled, and those pages of WebAssembly
+memory that were ever touched. *Growth*: of WebAssembly memory over the runs named, in MB."""
 
 
 def life_lines(lives: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -283,8 +282,8 @@ def life_lines(lives: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = [
         LIFE.format(" · ".join(RUNNERS[r] for r in runners)),
         "",
-        "| model | session | first run | ÷ a later one | another shape | again | memory | growth |",
-        "|---|" + "---:|" * 7,
+        "| model | session | first run | ÷ a later one | another shape | again | memory | device | growth |",
+        "|---|" + "---:|" * 8,
     ]
     for each in lives:
         found = [each["runners"].get(r) for r in runners]
@@ -295,16 +294,39 @@ def life_lines(lives: Sequence[Mapping[str, Any]]) -> list[str]:
             [_share(f, "plan") for f in found],
             [_share(f, "cached") for f in found],
             [f"{f['memory'] / 1e6:.0f} ({f['before'] / 1e6:.0f})" if f else "–" for f in found],
+            [f"{f['device'] / 1e6:.0f}" if f and f.get("device") else "–" for f in found],
             [f"{f['grown'] / 1e6:.1f} in {f['runs']}" if f else "–" for f in found],
         )
         lines.append(f"| {each['name']} | " + " | ".join(" · ".join(c) for c in cells) + " |")
-    means = [_beside_the_peer(lives, runners, key) for key in ("created", "first", "memory")]
+    for kind, table in (("networks", False), ("tables", True)):
+        of_kind = [each for each in lives if each.get("table", False) is table]
+        if of_kind:
+            first, ratio = _first_runs(of_kind, runners)
+            lines.append(f"| {kind}, geometric mean |  | {first} | {ratio} |  |  |  |  |  |")
+    means = [
+        _beside_the_peer(lives, runners, key) for key in ("created", "first", "memory", "device")
+    ]
     if any(means):
-        created, first, memory = means
+        created, first, memory, device = means
         lines.append(
-            f"| ÷ {RUNNERS[PEER]}, geometric mean | {created} | {first} |  |  |  | {memory} |  |"
+            f"| ÷ {RUNNERS[PEER]}, geometric mean | {created} | {first} |  |  |  | {memory} | {device} |  |"
         )
     return lines
+
+
+def _first_runs(lives: Sequence[Mapping[str, Any]], runners: Sequence[str]) -> tuple[str, str]:
+    """Each runner's first runs, and how many times as long as later ones they take, as geometric means."""
+    times, ratios = [], []
+    for runner in runners:
+        found = [each["runners"][runner] for each in lives if runner in each["runners"]]
+        if not found:
+            times.append("–")
+            ratios.append("–")
+            continue
+        first, later = (geometric_mean([f[key] for f in found]) for key in ("first", "steady"))
+        times.append(duration(first))
+        ratios.append(f"{first / later:.1f}×")
+    return f"**{' · '.join(times)}**", f"**{' · '.join(ratios)}**"
 
 
 def _beside_the_peer(lives: Sequence[Mapping[str, Any]], runners: Sequence[str], key: str) -> str:
@@ -312,12 +334,13 @@ def _beside_the_peer(lives: Sequence[Mapping[str, Any]], runners: Sequence[str],
     means = []
     for runner in runners:
         pairs = [
-            (each["runners"][runner][key], each["runners"][PEER][key])
+            (each["runners"][runner].get(key), each["runners"][PEER].get(key))
             for each in lives
             if runner != PEER and {runner, PEER} <= set(each["runners"])
         ]
-        if pairs:
-            means.append(f"**{geometric_mean([ours / theirs for ours, theirs in pairs]):.2f}×**")
+        ratios = [ours / theirs for ours, theirs in pairs if ours and theirs]
+        if ratios:
+            means.append(f"**{geometric_mean(ratios):.2f}×**")
     return " · ".join(means)
 
 

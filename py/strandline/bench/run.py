@@ -9,19 +9,23 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from strandline.bench import life, products
-from strandline.bench.browser import InBrowser, chromium, write_case
+from strandline.bench.browser import InBrowser, Runtime, chromium, open_page, write_case
 from strandline.bench.cases import TABLE_BATCHES, Case, from_file, nets, tabular
+from strandline.bench.device import Device
 from strandline.bench.errors import BenchError
 from strandline.bench.host import static_host
 from strandline.bench.measure import Runner, interleave
 from strandline.bench.native import Native, OnnxRuntime
 from strandline.bench.results import (
+    PEER,
+    RUNNERS,
     CaseResult,
     ColdStart,
     Products,
@@ -205,8 +209,8 @@ def _measure(args: argparse.Namespace) -> dict[str, Any]:
         origin, sent = stack.enter_context(static_host(mounts))
         browser = stack.enter_context(chromium())
         about["versions"]["chromium"] = browser.version
-        has_peer = "ort" in mounts
-        runners = _boot(browser, origin, about, BUILDS, has_peer=has_peer)
+        runtimes = _runtimes(origin, has_peer="ort" in mounts)
+        runners = _boot(browser, origin, about, runtimes)
 
         def write(case: Case) -> Any:
             folder = root / "cases" / _slug(case.name)
@@ -217,13 +221,12 @@ def _measure(args: argparse.Namespace) -> dict[str, Any]:
         if with_products:
             numpy = _boot_numpy(runners, origin)
             measured = _products(runners, numpy, args.rounds, write)
-        lives = {}
+        lives: list[life.Lives] = []
         if args.life:
-
-            def boot() -> list[InBrowser]:
-                return _boot(browser, origin, about, BUILDS[1:], has_peer=has_peer)
-
-            lives = life.measure(cases, boot, write, args.life, _progress)
+            lasting = [runtime for runtime in runtimes if runtime.name != "simd128"]
+            boot = partial(_boot, browser, origin, about, lasting)
+            device = partial(Device(browser, origin).measure, lasting)
+            lives = life.measure(cases, boot, device, write, args.life, _progress)
         if args.cold:
             cold = _cold(browser, root, origin, sent, args.cold)
     return to_json(results, cold, command.strip(), about, measured, lives)
@@ -335,32 +338,31 @@ BUILDS = (
 """The wheel, the runner that it makes, and the language that calls it."""
 
 
-def _boot(
-    browser: Browser,
-    origin: str,
-    about: dict[str, Any],
-    builds: Sequence[tuple[str, str, str]],
-    *,
-    has_peer: bool,
-) -> list[InBrowser]:
-    page = browser.new_page()
-    page.goto(f"{origin}bench/bench.html")
-    page.wait_for_function("window.bench")
-    runners = []
-    for tag, name, language in builds:
+def _runtimes(origin: str, *, has_peer: bool) -> list[Runtime]:
+    """Our builds that are there, and the peer."""
+    runtimes = []
+    for tag, name, language in BUILDS:
         wheel = next((ASSETS / "wheels").glob(f"strandline-*{tag}*.whl"), None)
-        if wheel is None:
-            continue
-        _progress(f"booting Pyodide with {wheel.name}")
-        runner = InBrowser(name, page)
-        urls = {"pyodide": f"{origin}pyodide/", "wheel": f"{origin}wheels/{wheel.name}"}
-        runner.boot("strandline", {**urls, "from": language})
-        runners.append(runner)
+        if wheel is not None:
+            urls = {"pyodide": f"{origin}pyodide/", "wheel": f"{origin}wheels/{wheel.name}"}
+            runtimes.append(Runtime(name, "strandline", {**urls, "from": language}))
     if has_peer:
-        runner = InBrowser("onnxruntime-web", page)
-        about["versions"]["onnxruntime-web"] = runner.boot(
-            "peer", {"ort": f"{origin}ort/ort.wasm.min.mjs"}
-        )
+        runtimes.append(Runtime(PEER, "peer", {"ort": f"{origin}ort/ort.wasm.min.mjs"}))
+    return runtimes
+
+
+def _boot(
+    browser: Browser, origin: str, about: dict[str, Any], runtimes: Sequence[Runtime]
+) -> list[InBrowser]:
+    """Every runtime in a worker of one page."""
+    page = open_page(browser, origin)
+    runners = []
+    for runtime in runtimes:
+        _progress(f"booting {RUNNERS[runtime.name]}")
+        runner = InBrowser(runtime.name, page)
+        said = runner.boot(runtime.kind, runtime.options)
+        if runtime.name == PEER:
+            about["versions"][PEER] = said
         runners.append(runner)
     return runners
 
