@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from strandline.compiler.dtypes import result_dtypes
 from strandline.compiler.passes.rewrite import rank_of
 from strandline.onnx.graph import Constant, Graph, Node
-from strandline.onnx.types import BY_CODE, DType, bool_, float32, int32, int64, uint8
-
-_BOOLEAN = frozenset(
-    {"And", "Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual", "Not", "Or", "Xor"}
-)  # fmt: skip
-_INT64 = frozenset({"ArgMax", "ArgMin", "NonZero", "Shape", "Size"})
-_ZERO_POINT = {"QuantizeLinear": 2, "QLinearConv": 7, "QLinearMatMul": 7}
-"""Where the input lies that gives the type of the result."""
+from strandline.onnx.types import DType
 
 
 @dataclass(slots=True)
@@ -44,8 +38,9 @@ class Known:
             self.constants[name] = value
             self.dtypes[name], self.ranks[name] = value.dtype, len(value.shape)
             return
+        given = [self.dtypes.get(name) for name in node.inputs]
         rank = rank_of(node, self.ranks, self.constants)
-        for name, dtype in zip(node.outputs, self._dtypes(node), strict=False):
+        for name, dtype in zip(node.outputs, result_dtypes(node, given), strict=False):
             if name and dtype is not None:
                 self.dtypes[name] = dtype
         if rank is not None:
@@ -56,24 +51,3 @@ class Known:
         for table in (self.constants, self.dtypes, self.ranks):
             if name and source in table:
                 table[name] = table[source]  # type: ignore[assignment]
-
-    def _dtypes(self, node: Node) -> list[DType | None]:
-        given = [self.dtypes.get(name) if name else None for name in node.inputs]
-        first = given[0] if given else None
-        count = len(node.outputs)
-        if node.op == "DynamicQuantizeLinear":
-            return [uint8, float32, uint8]
-        if node.op in _BOOLEAN:
-            return [bool_]
-        if node.op in _INT64:
-            return [int64]
-        if node.op in ("MatMulInteger", "ConvInteger"):
-            return [int32]
-        if node.op in _ZERO_POINT:
-            at = _ZERO_POINT[node.op]
-            return [given[at] if len(given) > at and given[at] else uint8]
-        if node.op in ("DequantizeLinear", "Where"):
-            return given[1:2]
-        if node.op == "Cast":
-            return [BY_CODE.get(node.attrs.get("to", 0))]
-        return [first] * count

@@ -1,4 +1,5 @@
-"""float16 and bfloat16: computed in float32, converted at a node's own edges."""
+"""float16 and bfloat16 where `passes.widen_halves` did not see them: computed in float32, converted at a
+node's own edges."""
 
 from __future__ import annotations
 

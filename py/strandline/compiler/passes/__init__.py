@@ -14,6 +14,7 @@ from strandline.compiler.passes.integers import keep_integers
 from strandline.compiler.passes.norm import compose_norm, fuse_sum_norm
 from strandline.compiler.passes.quantized import fuse_quantized
 from strandline.compiler.passes.transposes import cancel_transposes
+from strandline.compiler.passes.widen import widen_halves
 from strandline.compiler.store import Store
 from strandline.onnx.graph import Graph
 
@@ -34,12 +35,13 @@ __all__ = [
     "optimise",
     "remove_dead",
     "remove_identities",
+    "widen_halves",
 ]
 
 
 def optimise(graph: Graph, store: Store) -> Graph:
     """All passes, in the order in which they feed each other."""
-    graph = remove_dead(graph)
+    graph = widen_halves(remove_dead(graph))
     graph = remove_identities(graph)
     graph = fold_constants(graph, store, keep=("DequantizeLinear",))
     graph = fuse_quantized(compose_distances(graph), store)
