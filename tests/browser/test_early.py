@@ -27,6 +27,7 @@ ONE_BY_ONE = """async (rows) => {
   for (const row of rows) answers.push(...await model.predict([row]));
   return answers;
 }"""
+TARGET = "long_taxi_out"
 ROWS_COUNTED = "async () => (await model.drift()).rows"
 
 
@@ -73,6 +74,24 @@ def test_early_rows_are_predicted_as_python_predicts_them_and_counted_once(
     for name in names:
         got = [row[name] for row in early]
         assert got == pytest.approx(want[name], rel=1e-5) if name != names[0] else want[name]
+
+
+def test_an_early_row_takes_its_label_when_python_is_there(
+    stage: Stage, visit: Callable[[], Visitor], rows: list[Row]
+) -> None:
+    assert stage.pack(send=False, target=TARGET).manifest.plan is not None
+    page = visit().page
+    let_python_come = hold_python(page)
+    page.goto(stage.url() + "manifest.json")
+    page.evaluate(LOAD)
+    page.evaluate("async (row) => { globalThis.row = (await model.predict([row]))[0]; }", rows[0])
+    page.evaluate("() => { globalThis.labelled = model.label(row.id, 1); }")
+    let_python_come()
+    assert page.evaluate("labelled") is True
+    assert page.evaluate("model.label(row.id, 1)") is False
+    quality = page.evaluate("model.quality()")
+    assert (quality["predictions"], quality["labels"]) == (1, 1)
+    assert page.evaluate("row") == page.evaluate(ONE_BY_ONE, rows[:1])[0]
 
 
 def convolutional(folder: Path, *, quantized: bool) -> tuple[Path, Path]:

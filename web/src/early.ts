@@ -38,8 +38,8 @@ export class Early {
   }
 
   /** The rows' predictions; null when it takes Python. */
-  predict(rows: Row[]): Promise<Predictions | null> {
-    return this.#ask((client) => (rows.length === 1 ? client.call("predict", rows) : null));
+  predict(rows: Row[], batch: string): Promise<Predictions | null> {
+    return this.#ask((client) => (rows.length === 1 ? client.call("predict", rows, batch) : null));
   }
 
   /** The model's outputs; null when it takes Python. */

@@ -19,6 +19,9 @@ export interface Predictions {
   ids?: string[];
 }
 
+/** The id of a batch's prediction number `i`, from 0, as Python makes it too. */
+export const idOf = (batch: string, i: number): string => `${batch}-${i}`;
+
 /** What turned out to be true of a prediction. */
 export interface Label {
   id: string;
@@ -90,7 +93,8 @@ export interface Progress {
 /** The worker's methods. */
 export interface Calls {
   open(site: string): Manifest;
-  predict(rows: Row[]): Predictions;
+  /** `batch`, which is like no other, begins the predictions' ids: see `idOf`. */
+  predict(rows: Row[], batch: string): Predictions;
   predictCsv(text: string): Predictions;
   /** The model itself, on tensors: no preprocessing, and no profile counts it. */
   run(feeds: Feeds): Results;
@@ -115,7 +119,7 @@ export interface Calls {
 /** The methods of the worker that predicts while Python starts; null: it can't say, Python will. */
 export interface EarlyCalls {
   open(site: string): Manifest | null;
-  predict(rows: Row[]): Predictions | null;
+  predict(rows: Row[], batch: string): Predictions | null;
   run(feeds: Feeds): Results | null;
 }
 

@@ -123,8 +123,9 @@ export async function load(url: string | URL = moduleFolder(), options: LoadOpti
   whole.catch(() => {}); // every call that needs Python says so
   client.call("observe", { load_ms: performance.now() }).catch(() => {}); // the clock starts with the navigation
   const predict = async (rows: Row[]): Promise<Predictions> => {
-    const counted = client.call("predict", rows);
-    const answer = await early.predict(rows);
+    const batch = crypto.randomUUID(); // both give a row the same id
+    const counted = client.call("predict", rows, batch);
+    const answer = await early.predict(rows, batch);
     if (answer === null) return counted;
     counted.catch((error: unknown) => console.warn("strandline: a predicted row was not counted:", error));
     return answer;

@@ -34,7 +34,7 @@ describe("Early.yielded", () => {
 
   it("waits for the first answer", async () => {
     await worker.answer({});
-    const answer = early.predict([{ x: 1 }]);
+    const answer = early.predict([{ x: 1 }], "b");
     await vi.advanceTimersByTimeAsync(100);
     expect(yielded).toBe(false);
     await worker.answer({ rows: [{ y: 2 }], ms: 1 });
@@ -49,7 +49,7 @@ describe("Early.yielded", () => {
 
   it("does not wait for an answer that takes Python", async () => {
     await worker.answer({});
-    expect(await early.predict([{ x: 1 }, { x: 2 }])).toBe(null);
+    expect(await early.predict([{ x: 1 }, { x: 2 }], "b")).toBe(null);
     await vi.advanceTimersByTimeAsync(0);
     expect(yielded).toBe(true);
   });

@@ -21,10 +21,10 @@ describe("WorkerClient", () => {
     const worker = new Fake();
     const client = new WorkerClient(worker);
     const drift = client.call("drift");
-    const rows = client.call("predict", [{ x: 1 }]);
+    const rows = client.call("predict", [{ x: 1 }], "b");
     expect(worker.posted.map(({ method, args }) => [method, args])).toEqual([
       ["drift", []],
-      ["predict", [[{ x: 1 }]]],
+      ["predict", [[{ x: 1 }], "b"]],
     ]);
     worker.say({ kind: "reply", id: worker.posted[1]?.id, value: { rows: [{ y: 2 }], ms: 1 } });
     worker.say({ kind: "reply", id: worker.posted[0]?.id, value: { rows: 0, features: [] } });
@@ -34,7 +34,7 @@ describe("WorkerClient", () => {
 
   it("rejects with the error's name and message", async () => {
     const worker = new Fake();
-    const call = new WorkerClient(worker).call("predict", []);
+    const call = new WorkerClient(worker).call("predict", [], "b");
     worker.say({ kind: "failure", id: worker.posted[0]?.id, error: { name: "InputError", message: "no rows" } });
     await expect(call).rejects.toMatchObject({ name: "InputError", message: "no rows" });
   });

@@ -79,17 +79,18 @@ class Edge:
         self._pending += n
         return predictions, ms
 
-    def predict(self, rows_json: str) -> str:
+    def predict(self, rows_json: str, batch: str | None = None) -> str:
         """`[{"distance": 700, …}, …]` -> `{"rows": [{"label": 0, …}, …], "ms": 1.2}`. Raises InputError.
 
         Of a site packed with labels the answer has `ids` as well, one per row, and `kept`, what `label` wants to see
-        again of each row: the values of `judged`.
+        again of each row: the values of `judged`. Ids are `batch`, which must be unique (None: one is made), a dash,
+        and the row's number from 0.
         """
         try:
             rows = json.loads(rows_json)
         except ValueError as error:
             raise InputError(f"the rows are not JSON: {error}") from None
-        return self._answer(columns_of(rows, self.columns, self.vectors))
+        return self._answer(columns_of(rows, self.columns, self.vectors), batch)
 
     def predict_csv(self, text: str) -> str:
         """A header line, then one line per row; the same result as `predict`. Raises InputError."""
@@ -186,11 +187,11 @@ class Edge:
         }
         return json.dumps(report, ensure_ascii=False, allow_nan=False)
 
-    def _answer(self, columns: dict[str, list[Any]]) -> str:
+    def _answer(self, columns: dict[str, list[Any]], batch: str | None = None) -> str:
         predictions, ms = self.predict_columns(columns)
         answer: dict[str, Any] = {"rows": rows_of(predictions), "ms": ms}
         if self.judged:
-            batch = uuid.uuid4().hex
+            batch = batch or uuid.uuid4().hex
             answer["ids"] = [f"{batch}-{i}" for i in range(len(answer["rows"]))]
             answer["kept"] = [[row[name] for name in self.judged] for row in answer["rows"]]
         return json.dumps(answer, ensure_ascii=False, allow_nan=False)

@@ -124,6 +124,8 @@ class Manifest:
     """Columns that split the rows: their values; they need not be features."""
     counters: tuple[str, ...] = ()
     """Names that the page may count under."""
+    target: str | None = None
+    """What labels are of, when they come; None: none do."""
     preprocess: File | None = None
     collector: Collector | None = None
     window: Window = Window()
@@ -151,6 +153,7 @@ class Manifest:
             "reference": self.reference.to_json(),
             **({"segments": [f.to_json() for f in self.segments]} if self.segments else {}),
             **({"counters": list(self.counters)} if self.counters else {}),
+            **({"target": self.target} if self.target is not None else {}),
             "preprocess": self.preprocess and self.preprocess.to_json(),
             "collector": self.collector and self.collector.to_json(),
             "window": self.window.to_json(),
@@ -316,6 +319,7 @@ def from_json(value: Any) -> Manifest:
         reference=_file(r.nested("reference")),
         segments=r.each("segments", _feature) if "segments" in value else (),
         counters=r.strings("counters") if "counters" in value else (),
+        target=r.get("target", str, optional=True),
         preprocess=r.maybe("preprocess", _file),
         collector=r.maybe("collector", lambda c: Collector(c.get("url", str), c.get("key", str))),
         window=_window(r.nested("window")),

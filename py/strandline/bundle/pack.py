@@ -148,15 +148,14 @@ def pack(
     pipeline = Pipeline(draft, read)
     predictions = pipeline.predict(columns)
     pipeline.predict({f.name: columns[f.name][:1] for f in draft.features})
-    draft = replace(draft, counters=tuple(dict.fromkeys(counters)))
+    draft = replace(draft, counters=tuple(dict.fromkeys(counters)), target=target)
     quality = target and quality_of(draft.outputs, predictions, target, labels, positive)
     frozen = _reference(draft, columns, predictions, segments, quality or None)
     if rows > SAMPLE_ROWS:
         frozen = _counted(frozen, pipeline, Path(reference))
     _check_size(frozen)
     files[REFERENCE] = frozen.to_json().encode()
-    # With labels to come, an answer carries what only Python knows to keep of each row.
-    plan = early_plan(data) if target is None else None
+    plan = early_plan(data)
     if plan is not None:
         files[PLAN] = plan
     numpy_reason = _numpy_reason(pipeline, source)

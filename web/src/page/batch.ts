@@ -6,14 +6,13 @@ import { busy, byId, h, onClick } from "../ui/dom";
 import { counted, milliseconds } from "../ui/format";
 import { type Table, example, parseCsv, withPredictions } from "./csv";
 import { defaults } from "./form";
-import type { Target } from "./quality";
 import { text as valueText } from "./result";
 
 const SHOWN_ROWS = 100;
 const SHOWN_COLUMNS = 6;
 const SHOWN_LETTERS = 60;
 
-export function setUpBatch(model: Model, target: Target, onPredicted: () => void): void {
+export function setUpBatch(model: Model, onPredicted: () => void): void {
   const area = byId<HTMLTextAreaElement>("csv-text");
   const button = byId<HTMLButtonElement>("csv-predict");
   const file = byId<HTMLInputElement>("csv-file");
@@ -36,7 +35,7 @@ export function setUpBatch(model: Model, target: Target, onPredicted: () => void
       const table = parseCsv(text);
       show(place, table, predictions, `${model.manifest.name}-predictions.csv`);
       onPredicted();
-      const labels = labelsOf(table, await target, predictions.ids);
+      const labels = labelsOf(table, model.manifest.target, predictions.ids);
       if (labels.length === 0) return;
       const { counted: came } = await model.labels(labels);
       note.textContent += ` ${counted(came, "label")} counted.`;

@@ -9,7 +9,7 @@ import { FeatureForm } from "./form";
 import { Loading } from "./loading";
 import { goOffline, listen } from "./offline";
 import { setUpPrivacy } from "./privacy";
-import { type Target, drawQuality } from "./quality";
+import { drawQuality } from "./quality";
 import { showResult } from "./result";
 import { showNetwork, showOutbox } from "./status";
 
@@ -65,10 +65,9 @@ async function show(model: Model): Promise<void> {
       }
     });
   });
-  const target = model.quality().then((quality) => quality?.target); // asked once; Python answers when it is there
-  setUpBatch(model, target, () => void refresh());
-  setUpPrivacy(model, target);
-  setUpSample(form, target);
+  setUpBatch(model, () => void refresh());
+  setUpPrivacy(model);
+  setUpSample(form, manifest.target);
   showOutbox(manifest, await model.outbox());
   await refresh();
 }
@@ -79,20 +78,18 @@ function rowAsCode(row: Row): string {
   return JSON.stringify(row, short, 2).replaceAll(/"<(\d+)>"/g, "new Float32Array($1)");
 }
 
-function setUpSample(form: FeatureForm, target: Target): void {
+function setUpSample(form: FeatureForm, target: string | undefined): void {
   const code = byId("sample");
-  code.textContent = [
+  const lines = [
     `import { load } from ${JSON.stringify(new URL("strandline.js", site).href)};`,
     "",
     "const model = await load();",
     `const rows = await model.predict([${rowAsCode(form.row())}]);`,
     "const drift = await model.drift(); // since loading, beside the reference",
     "await model.flush(); // close the window and send it",
-  ].join("\n");
-  void target.then((name) => {
-    if (name === undefined) return;
-    code.textContent += `\nawait model.label(rows[0].id, …); // what ${name} turned out to be, in whatever visit`;
-  });
+  ];
+  if (target !== undefined) lines.push(`await model.label(rows[0].id, …); // what ${target} turned out to be, in whatever visit`);
+  code.textContent = lines.join("\n");
   onClick(byId<HTMLButtonElement>("copy"), async () => {
     await navigator.clipboard.writeText(code.textContent ?? "");
     byId("copy").textContent = "Copied";

@@ -3,10 +3,9 @@
 import type { Model } from "../strandline";
 import { byId, onClick } from "../ui/dom";
 import { bytes, count } from "../ui/format";
-import type { Target } from "./quality";
 
-export function setUpPrivacy(model: Model, target: Target): void {
-  const { collector, window: limits } = model.manifest;
+export function setUpPrivacy(model: Model): void {
+  const { collector, target, window: limits } = model.manifest;
   const lead = byId("privacy-lead");
   if (collector === null) {
     lead.textContent = "Nothing. This site has no collector: rows, predictions and counts stay in this page.";
@@ -18,12 +17,11 @@ export function setUpPrivacy(model: Model, target: Target): void {
     "Your data stays on this device. What is sent is how many rows fell into each bin of the plots above, and " +
     `their sums: to ${where}, after ${count(limits.rows)} rows, ${count(limits.seconds)} seconds, ` +
     "or when you leave the page. Without a network it waits here.";
-  void target.then((name) => {
-    if (name === undefined) return;
+  if (target !== undefined) {
     lead.textContent +=
-      ` Predictions are kept here, without what they were made from, for up to 30 days, in case ${name} ` +
+      ` Predictions are kept here, without what they were made from, for up to 30 days, in case ${target} ` +
       "becomes known; of that, too, only counts and sums are sent.";
-  });
+  }
 
   const text = byId("report-text");
   const details = byId<HTMLDetailsElement>("report");

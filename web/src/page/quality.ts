@@ -5,9 +5,6 @@ import { byId, h } from "../ui/dom";
 import { counted } from "../ui/format";
 import { text, titleOf, titled, withInterval } from "../ui/metric";
 
-/** What labels are of; undefined where the site was packed without them. */
-export type Target = Promise<string | undefined>;
-
 const HEADS = ["Metric", "Reference", "Estimated", "By labels"] as const;
 
 export async function drawQuality(model: Model): Promise<void> {

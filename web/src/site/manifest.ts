@@ -61,6 +61,8 @@ export interface Manifest {
   segments?: CategoricalFeature[];
   /** Names for `model.count`. */
   counters?: string[];
+  /** What labels are of, when they come; absent where the site was packed without. */
+  target?: string;
   preprocess: FileRef | null;
   collector: { url: string; key: string } | null;
   /** The plan for one row, for the core without Python; null when the core alone can't run the model. */

@@ -7,7 +7,7 @@ import { type PreparedCall } from "../engine/call";
 import { predictRow } from "../engine/rows";
 import { openPlan } from "../engine/standalone";
 import { type Feeds, type Results, fed } from "../engine/tensor";
-import { type EarlyCalls, type FromWorker, type Request, toFailure } from "../messages";
+import { type EarlyCalls, type FromWorker, type Request, idOf, toFailure } from "../messages";
 import { sha256 } from "../site/hash";
 import { type Manifest, earlyFiles, parseManifest } from "../site/manifest";
 import { Files, fetchManifest } from "./files";
@@ -46,11 +46,12 @@ function given(info: { name: string; shape: number[] }, feeds: Feeds): Feeds[str
 
 const handlers: { [M in keyof EarlyCalls]: (...args: Parameters<EarlyCalls[M]>) => unknown } = {
   open,
-  predict: ([row, ...others]) => {
+  predict: ([row, ...others], batch) => {
     if (call === null || row === undefined || others.length > 0 || manifest.preprocess !== null) return null;
     const started = performance.now();
     const predicted = predictRow(manifest, call, row);
-    return predicted && { rows: [predicted], ms: performance.now() - started };
+    const ids = manifest.target === undefined ? {} : { ids: [idOf(batch, 0)] };
+    return predicted && { rows: [predicted], ms: performance.now() - started, ...ids };
   },
   run,
 };

@@ -9,7 +9,7 @@ import type { Files } from "./files";
 /** `strandline.bundle.edge.Edge` as JavaScript sees it; every text is JSON. */
 export interface Edge {
   pipeline: PyProxy & { session: PyProxy };
-  predict(rows: string): string;
+  predict(rows: string, batch: string): string;
   predict_csv(text: string): string;
   label(labels: string): void;
   quality(): string | null | undefined;

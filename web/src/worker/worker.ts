@@ -62,11 +62,19 @@ async function openModel(site: string): Promise<Loaded> {
   return { manifest, edge, tensors, outbox };
 }
 
+/** Settles when all predictions asked for so far are remembered. */
+let remembered: Promise<unknown> = Promise.resolve();
+
 /** Predictions, remembered by their ids before these are given away. */
-async function predicted(task: (edge: Edge) => string): Promise<Predictions> {
-  const { kept, ...answer } = JSON.parse(await watched(task)) as Predictions & { kept?: Value[][] };
-  if (answer.ids !== undefined && kept !== undefined) await (await model()).outbox.remember(answer.ids, kept);
-  return answer;
+function predicted(task: (edge: Edge) => string): Promise<Predictions> {
+  const remember = async (): Promise<Predictions> => {
+    const { kept, ...answer } = JSON.parse(await watched(task)) as Predictions & { kept?: Value[][] };
+    if (answer.ids !== undefined && kept !== undefined) await (await model()).outbox.remember(answer.ids, kept);
+    return answer;
+  };
+  const answered = remember();
+  remembered = Promise.allSettled([remembered, answered]);
+  return answered;
 }
 
 /** Rows as JSON, typed arrays as lists. */
@@ -82,14 +90,16 @@ const handlers: Handlers = {
     opening = openModel(site);
     return (await opening).manifest;
   },
-  predict: (rows) => predicted((edge) => edge.predict(toJson(rows))),
+  predict: (rows, batch) => predicted((edge) => edge.predict(toJson(rows), batch)),
   predictCsv: (text) => predicted((edge) => edge.predict_csv(text)),
   run: async (feeds) => (await model()).tensors.run(feeds),
   count: (counter, by) => watched((edge) => edge.count(counter, by)),
   observe: async (measured) => (await model()).edge.observe(JSON.stringify(measured)),
   label: async (labels) => {
+    const before = remembered;
     const { edge, outbox } = await model();
     edge.label("[]"); // refuses, also without a known id, where the site takes no labels
+    await before; // the page knows an early row's id before Python does
     const counted = await outbox.label(labels);
     send({ kind: "outbox", state: await outbox.state() });
     return counted;
