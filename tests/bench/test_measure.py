@@ -10,14 +10,8 @@ from hypothesis import strategies as st
 
 from strandline.bench.life import Life, Lives
 from strandline.bench.measure import Timing, calls_per_round, interleave
-from strandline.bench.results import (
-    CaseResult,
-    document,
-    duration,
-    geometric_mean,
-    markdown,
-    to_json,
-)
+from strandline.bench.results import CaseResult, Product, Products, to_json
+from strandline.bench.tables import document, duration, geometric_mean, markdown
 
 
 class Scripted:
@@ -149,3 +143,18 @@ def test_first_runs_are_told_apart_for_networks_and_tables() -> None:
     )
     assert "| networks, geometric mean |  | **4.00 ms · 2.00 ms** | **4.0× · 2.0×** |" in table
     assert "| tables, geometric mean |  | **2.00 ms · –** | **2.0× · –** |" in table
+
+
+def test_the_hardwares_share_is_told_apart() -> None:
+    peak = {"native": 120e9, "simd128": 48e9, "relaxed": 60e9}
+    sizes = [(1, 2, 3), (4, 5, 6)]
+    speeds = [(60e9, 15e9), (30e9, 60e9)]
+    products = [
+        (size, {"native": native, "relaxed": relaxed})
+        for size, (native, relaxed) in zip(sizes, speeds, strict=True)
+    ]
+    measured = Products(peak, [Product(size, flops) for size, flops in products])
+    result = to_json([], [], "strandline bench", {"cpu": "x", "cores": 2, "versions": {}}, measured)
+    page = markdown(result)
+    assert "| geometric mean | **42.4 (35%)** | **30.0 (50%)** |" in page
+    assert "2.00 times the speed of WASM relaxed and 2.50 times the speed of WASM simd128" in page

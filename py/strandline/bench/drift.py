@@ -24,7 +24,8 @@ from strandline.bench import drift_peers
 from strandline.bench.errors import BenchError
 from strandline.bench.host import static_host
 from strandline.bench.measure import Runner, Timing, interleave
-from strandline.bench.results import duration, machine
+from strandline.bench.results import machine
+from strandline.bench.tables import duration
 from strandline.drift import Profile, Reference, compare
 
 if TYPE_CHECKING:

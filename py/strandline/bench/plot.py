@@ -8,7 +8,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from strandline.bench.results import RUNNERS, duration
+from strandline.bench.results import RUNNERS
+from strandline.bench.tables import duration
 
 COLOURS = {
     "native": "#1f6f78",

@@ -29,11 +29,10 @@ from strandline.bench.results import (
     CaseResult,
     ColdStart,
     Products,
-    document,
     machine,
-    markdown,
     to_json,
 )
+from strandline.bench.tables import document, markdown
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -9,7 +9,7 @@ from time import perf_counter
 from strandline.bench.cases import Case
 from strandline.bench.measure import interleave
 from strandline.bench.native import Native
-from strandline.bench.results import geometric_mean
+from strandline.bench.tables import geometric_mean
 from strandline.compiler.tuning import Tuning
 
 
