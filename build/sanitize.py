@@ -22,6 +22,7 @@ TESTS = [
     "tests/onnx",  # damaged and hostile models
     "tests/runtime/test_hostile.py",
     "tests/runtime/test_session.py",
+    "tests/runtime/test_arena.py",
     "tests/compiler/test_control.py",  # loops inside a program
     "tests/compiler/lower",  # every lowering rule on every instruction set
     "tests/drift/test_core_tally.py",

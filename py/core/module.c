@@ -146,6 +146,8 @@ static int module_exec(PyObject *module) {
     sl_module_state *state = PyModule_GetState(module);
     state->tensor_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sl_tensor_spec, NULL);
     if (!state->tensor_type || PyModule_AddType(module, state->tensor_type) < 0) return -1;
+    state->arena_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sl_arena_spec, NULL);
+    if (!state->arena_type || PyModule_AddType(module, state->arena_type) < 0) return -1;
     state->program_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sl_program_spec, NULL);
     if (!state->program_type || PyModule_AddType(module, state->program_type) < 0) return -1;
     return add(module, "Bound", PyType_FromModuleAndSpec(module, &sl_bound_spec, NULL)) ||
@@ -159,6 +161,7 @@ static int module_exec(PyObject *module) {
 static int module_clear(PyObject *module) {
     sl_module_state *state = PyModule_GetState(module);
     if (state) Py_CLEAR(state->tensor_type);
+    if (state) Py_CLEAR(state->arena_type);
     if (state) Py_CLEAR(state->program_type);
     return 0;
 }

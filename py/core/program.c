@@ -7,36 +7,29 @@ typedef struct {
     int64_t kind, index, offset, bytes;
 } tensor;
 
-/* An operand slot that must be pointed into the caller's buffer before each run. */
+/* An operand slot that must be pointed into a buffer: the caller's before each run, the arena when
+ * that lies elsewhere than last time. */
 typedef struct {
     size_t slot;
     int64_t index, offset;
 } patch;
 
+enum { INPUTS, OUTPUTS, ARENA, PATCHED };
+
 struct sl_program {
-    void *arena;
+    sl_arena *arena;
+    size_t arena_bytes;
+    void *base;     /* where the arena lay last time */
     int64_t *words; /* the code, aligned */
     sl_call *calls;
-    void **slots;      /* operands of all calls, one after another */
-    patch *patches[2]; /* inputs, outputs */
-    size_t n_calls, n_patches[2];
+    void **slots; /* operands of all calls, one after another */
+    patch *patches[PATCHED];
+    size_t n_calls, n_patches[PATCHED];
     int64_t *required[2]; /* bytes that the tensors of each input and output reach */
     size_t n_required[2];
     void **copies; /* of constants that came misaligned, where a kernel minds */
     size_t n_copies;
 };
-
-void *sl_aligned_alloc(size_t bytes) {
-    if (bytes > SIZE_MAX - 2 * SL_ALIGNMENT) return NULL;
-    size_t rounded = (bytes + SL_ALIGNMENT) / SL_ALIGNMENT * SL_ALIGNMENT;
-    void *memory = aligned_alloc(SL_ALIGNMENT, rounded);
-    if (memory) memset(memory, 0, rounded);
-    return memory;
-}
-
-void sl_aligned_free(void *memory) {
-    free(memory);
-}
 
 static const char *check_tensors(const tensor *tensors, size_t n, const sl_buffer *constants,
                                  size_t n_constants, int64_t arena_bytes) {
@@ -193,10 +186,11 @@ static bool build(sl_program *program, const tensor *tensors, size_t n_tensors, 
     sl_view *views = calloc(most + 1, sizeof *views);
     program->calls = calloc(n_calls + 1, sizeof *program->calls);
     program->slots = calloc(n_operands + 1, sizeof *program->slots);
-    for (int side = 0; side < 2; side++)
-        program->patches[side] = calloc(n_operands + 1, sizeof(patch));
-    bool ok =
-        views && program->calls && program->slots && program->patches[0] && program->patches[1];
+    bool ok = views && program->calls && program->slots;
+    for (int i = 0; i < PATCHED; i++) {
+        program->patches[i] = calloc(n_operands + 1, sizeof(patch));
+        ok = ok && program->patches[i];
+    }
     for (at = 0; ok && at < n_words; program->n_calls++) {
         decode(program->words, n_words, &at, &in);
         const char *wrong = check_instruction(&in, tensors, n_tensors, constants, views);
@@ -218,15 +212,12 @@ static bool build(sl_program *program, const tensor *tensors, size_t n_tensors, 
         for (int i = 0; i < in.n_in + in.n_out; i++, slot++) {
             if (in.ids[i] < 0) continue;
             const tensor *t = &tensors[in.ids[i]];
-            if (t->kind == SL_ARENA) {
-                program->slots[slot] = (char *)program->arena + t->offset;
-            } else if (t->kind == SL_CONSTANT) {
+            if (t->kind == SL_CONSTANT) {
                 program->slots[slot] = (char *)constants[t->index].data + t->offset;
-            } else {
-                int side = t->kind == SL_OUTPUT;
-                program->patches[side][program->n_patches[side]++] =
-                    (patch){slot, t->index, t->offset};
+                continue;
             }
+            const int to = t->kind == SL_ARENA ? ARENA : t->kind == SL_OUTPUT ? OUTPUTS : INPUTS;
+            program->patches[to][program->n_patches[to]++] = (patch){slot, t->index, t->offset};
         }
     }
     free(views);
@@ -234,12 +225,30 @@ static bool build(sl_program *program, const tensor *tensors, size_t n_tensors, 
         snprintf(error, SL_ERROR_BYTES, "a body reaches beyond what it lies in, or lies too deep");
         ok = false;
     }
-    return ok && require(program, 0, tensors, n_tensors) && require(program, 1, tensors, n_tensors);
+    return ok && require(program, INPUTS, tensors, n_tensors) &&
+           require(program, OUTPUTS, tensors, n_tensors);
+}
+
+static void point(sl_program *program, int to, const sl_buffer *buffers) {
+    for (size_t i = 0; i < program->n_patches[to]; i++) {
+        const patch *p = &program->patches[to][i];
+        program->slots[p->slot] = (char *)buffers[p->index].data + p->offset;
+    }
+}
+
+/* Sees to it that the arena is there and the operands point into it; false when memory ran out. */
+static bool settle(sl_program *program) {
+    if (!program->n_patches[ARENA]) return true;
+    if (!sl_arena_reserve(program->arena, program->arena_bytes)) return false;
+    const sl_buffer arena = {program->arena->base, program->arena->bytes};
+    if (arena.data != program->base) point(program, ARENA, &arena);
+    program->base = arena.data;
+    return true;
 }
 
 sl_program *sl_program_new(const void *tensors, size_t tensor_bytes, const void *code,
                            size_t code_bytes, const sl_buffer *constants, size_t n_constants,
-                           int64_t arena_bytes, char error[SL_ERROR_BYTES]) {
+                           int64_t arena_bytes, sl_arena *arena, char error[SL_ERROR_BYTES]) {
     size_t n_tensors = tensor_bytes / sizeof(tensor), n_words = code_bytes / 8;
     error[0] = '\0';
     if (tensor_bytes % sizeof(tensor) || code_bytes % 8 || arena_bytes < 0 ||
@@ -259,11 +268,12 @@ sl_program *sl_program_new(const void *tensors, size_t tensor_bytes, const void 
         goto fail;
     }
     program->words = malloc(code_bytes + 1);
-    program->arena = sl_aligned_alloc((size_t)arena_bytes);
+    program->arena = arena ? sl_arena_hold(arena) : sl_arena_new();
+    program->arena_bytes = (size_t)arena_bytes;
     if (!program->words || !program->arena) goto fail;
     memcpy(program->words, code, code_bytes);
     if (!align_constants(program, table, n_tensors, n_words, held, n_constants)) goto fail;
-    if (!build(program, table, n_tensors, n_words, held, error)) goto fail;
+    if (!build(program, table, n_tensors, n_words, held, error) || !settle(program)) goto fail;
     free(held);
     free(table);
     return program;
@@ -276,17 +286,17 @@ fail:
 
 void sl_program_free(sl_program *program) {
     if (!program) return;
-    sl_aligned_free(program->arena);
+    sl_arena_release(program->arena);
     for (size_t i = 0; program->copies && i < program->n_copies; i++)
         sl_aligned_free(program->copies[i]);
     free(program->copies);
     free(program->words);
     free(program->calls);
     free(program->slots);
-    for (int side = 0; side < 2; side++) {
-        free(program->patches[side]);
-        free(program->required[side]);
-    }
+    for (int i = 0; i < PATCHED; i++)
+        free(program->patches[i]);
+    free(program->required[INPUTS]);
+    free(program->required[OUTPUTS]);
     free(program);
 }
 
@@ -305,16 +315,19 @@ static bool bind(sl_program *program, int side, const sl_buffer *buffers, size_t
             return false;
         }
     }
-    for (size_t i = 0; i < program->n_patches[side]; i++) {
-        const patch *p = &program->patches[side][i];
-        program->slots[p->slot] = (char *)buffers[p->index].data + p->offset;
-    }
+    point(program, side, buffers);
     return true;
 }
 
 bool sl_program_bind(sl_program *program, const sl_buffer *inputs, size_t n_inputs,
                      const sl_buffer *outputs, size_t n_outputs, char error[SL_ERROR_BYTES]) {
-    return bind(program, 0, inputs, n_inputs, error) && bind(program, 1, outputs, n_outputs, error);
+    error[0] = '\0';
+    if (!settle(program)) return false;
+#ifdef SL_POISON /* what reads before it writes then meets NaNs, and indices out of range */
+    if (program->base) memset(program->base, 0xFF, program->arena->bytes);
+#endif
+    return bind(program, INPUTS, inputs, n_inputs, error) &&
+           bind(program, OUTPUTS, outputs, n_outputs, error);
 }
 
 size_t sl_program_length(const sl_program *program) {

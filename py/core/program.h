@@ -2,6 +2,7 @@
 #ifndef SL_PROGRAM_H
 #define SL_PROGRAM_H
 
+#include "arena.h"
 #include "kernel.h"
 
 enum { SL_ARENA, SL_CONSTANT, SL_INPUT, SL_OUTPUT };
@@ -13,12 +14,7 @@ typedef struct {
 
 typedef struct sl_program sl_program;
 
-#define SL_ALIGNMENT 64
 #define SL_ERROR_BYTES 160
-
-/* Allocates zeroed memory on a 64-byte boundary; NULL when there is none. */
-void *sl_aligned_alloc(size_t bytes);
-void sl_aligned_free(void *memory);
 
 /* The kernels of the instruction set in force, in the order of their opcodes. */
 const sl_kernel *sl_kernel_at(int64_t opcode);
@@ -36,14 +32,17 @@ int64_t sl_panel_width(void);
 /* Decodes and proves a program. `tensors` are int64 quadruples (kind, index, offset, bytes) and
  * `code` the words of the instructions, both little-endian and read without alignment. `constants`
  * must outlive the program; those that lie between multiples of 8 bytes are copied where a kernel
- * minds. Returns NULL with a sentence in `error` (or "" when memory ran out). */
+ * minds. `arena` (NULL: one of its own) is held, and grows here if need be, so that no run
+ * allocates. Returns NULL with a sentence in `error` (or "" when memory ran out). */
 sl_program *sl_program_new(const void *tensors, size_t tensor_bytes, const void *code,
                            size_t code_bytes, const sl_buffer *constants, size_t n_constants,
-                           int64_t arena_bytes, char error[SL_ERROR_BYTES]);
+                           int64_t arena_bytes, sl_arena *arena, char error[SL_ERROR_BYTES]);
 void sl_program_free(sl_program *program);
 
 /* Runs it; buffers must be aligned to 8 bytes. False with a sentence in `error` when they don't fit
- * the program or a kernel refuses the data (an index out of range). */
+ * the program or a kernel refuses the data (an index out of range), or "" when the arena was lost
+ * in growing for another program and there is still no memory for it. No two programs that share an
+ * arena may run at the same time. */
 bool sl_program_run(sl_program *program, const sl_buffer *inputs, size_t n_inputs,
                     const sl_buffer *outputs, size_t n_outputs, char error[SL_ERROR_BYTES]);
 

@@ -13,10 +13,17 @@ extern PyType_Spec sl_tensor_spec;
 /* A new zeroed tensor of the module's Tensor type; *data points at its elements. */
 PyObject *sl_tensor_new(PyObject *module, char format, int rank, const int64_t *shape, void **data);
 
+/* py_arena.c */
+extern PyType_Spec sl_arena_spec;
+/* Of an instance of that type. */
+struct sl_arena *sl_arena_of(PyObject *self);
+
 /* py_program.c */
 extern PyType_Spec sl_program_spec;
 /* Of an instance of that type. */
 struct sl_program *sl_program_of(PyObject *self);
+/* Raises what a run refused: the sentence as ValueError, MemoryError where there is none. */
+void sl_program_raise(const char *error);
 
 /* py_bound.c */
 extern PyType_Spec sl_bound_spec;
@@ -29,7 +36,7 @@ PyObject *sl_flatten_forest(PyObject *module, PyObject *args, PyObject *kwargs);
 
 /* module.c */
 typedef struct {
-    PyTypeObject *tensor_type, *program_type;
+    PyTypeObject *tensor_type, *arena_type, *program_type;
 } sl_module_state;
 
 #endif

@@ -79,7 +79,7 @@ static PyObject *bound_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 static PyObject *bound_run(bound *self, PyObject *unused) {
     (void)unused;
     if (sl_bound_run(&self->bound)) Py_RETURN_NONE;
-    PyErr_SetString(PyExc_ValueError, self->bound.error);
+    sl_program_raise(self->bound.error);
     return NULL;
 }
 

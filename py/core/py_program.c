@@ -1,4 +1,4 @@
-/* strandline._core.Program: a checked list of kernel calls that runs over one arena. */
+/* strandline._core.Program: a checked list of kernel calls that runs over an arena. */
 #define _POSIX_C_SOURCE 199309L /* clock_gettime */
 #include "py.h"
 
@@ -17,6 +17,13 @@ enum { FEW = 16 };
 
 struct sl_program *sl_program_of(PyObject *self) {
     return ((program *)self)->program;
+}
+
+void sl_program_raise(const char *error) {
+    if (error[0])
+        PyErr_SetString(PyExc_ValueError, error);
+    else
+        PyErr_SetString(PyExc_MemoryError, "there is no memory for the program's arena");
 }
 
 static void release(Py_buffer *buffers, Py_ssize_t n) {
@@ -64,30 +71,42 @@ static bool hold_constants(program *self, PyObject *constants, sl_buffer *views)
 }
 
 static PyObject *program_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"tensors", "code", "constants", "arena_bytes", NULL};
+    static char *names[] = {"tensors", "code", "constants", "arena_bytes", "arena", NULL};
     Py_buffer tensors, code;
-    PyObject *constants;
+    PyObject *constants, *arena = Py_None;
     long long arena_bytes;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*y*OL:Program", names, &tensors, &code,
-                                     &constants, &arena_bytes))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*y*OL|O:Program", names, &tensors, &code,
+                                     &constants, &arena_bytes, &arena))
         return NULL;
+    const sl_module_state *state = PyType_GetModuleState(type);
+    const bool shared = arena != Py_None;
     char error[SL_ERROR_BYTES] = "";
     sl_buffer *views = NULL;
+    program *self = NULL;
     Py_ssize_t n = PySequence_Size(constants);
+    if (!state || n < 0) goto done;
+    if (shared && !PyObject_TypeCheck(arena, state->arena_type)) {
+        PyErr_SetString(PyExc_TypeError, "a program's arena is an Arena, or None for its own");
+        goto done;
+    }
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    program *self = n < 0 ? NULL : (program *)alloc(type, 0);
+    self = (program *)alloc(type, 0);
     if (!self) goto done;
     self->held = PyMem_Calloc((size_t)n + 1, sizeof(Py_buffer));
     views = PyMem_Calloc((size_t)n + 1, sizeof(sl_buffer));
     if (!self->held || !views) {
         PyErr_NoMemory();
     } else if (hold_constants(self, constants, views)) {
-        self->program = sl_program_new(tensors.buf, (size_t)tensors.len, code.buf, (size_t)code.len,
-                                       views, (size_t)n, arena_bytes, error);
+        self->program =
+            sl_program_new(tensors.buf, (size_t)tensors.len, code.buf, (size_t)code.len, views,
+                           (size_t)n, arena_bytes, shared ? sl_arena_of(arena) : NULL, error);
         if (!self->program && error[0])
             PyErr_SetString(PyExc_ValueError, error);
         else if (!self->program)
-            PyErr_NoMemory();
+            PyErr_Format(PyExc_MemoryError,
+                         "there is no memory for a program with %lld bytes of "
+                         "intermediate values",
+                         arena_bytes);
     }
     if (!self->program) Py_CLEAR(self);
 done:
@@ -143,7 +162,7 @@ static bool run_bound(program *self, sl_buffer *views, Py_ssize_t n_in, Py_ssize
             seconds[i] += now() - before;
         }
     }
-    if (!ok) PyErr_SetString(PyExc_ValueError, error);
+    if (!ok) sl_program_raise(error);
     return ok;
 }
 
@@ -207,8 +226,9 @@ static PyMethodDef methods[] = {
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_doc, "Program(tensors, code, constants, arena_bytes): kernel calls, proved to stay in "
-                "bounds when made."},
+    {Py_tp_doc,
+     "Program(tensors, code, constants, arena_bytes, arena=None): kernel calls, proved to "
+     "stay in bounds when made."},
     {Py_tp_new, program_new},
     {Py_tp_dealloc, program_dealloc},
     {Py_tp_methods, methods},

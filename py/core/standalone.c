@@ -31,7 +31,11 @@ sl_bound *sl_export_open(const void *tensors, size_t tensor_bytes, const void *c
     sl_bound *bound = calloc(1, sizeof *bound);
     if (!bound) return NULL;
     bound->program = sl_program_new(tensors, tensor_bytes, code, code_bytes, constants, n_constants,
-                                    (int64_t)arena_bytes, bound->error);
+                                    (int64_t)arena_bytes, NULL, bound->error);
+    if (!bound->program && !bound->error[0]) {
+        free(bound);
+        return NULL;
+    }
     bound->n_inputs = n_inputs;
     bound->n_outputs = n_outputs;
     bound->buffers = buffers;

@@ -20,9 +20,18 @@ class Tensor:
     def nbytes(self) -> int: ...
     def tolist(self) -> Any: ...
 
+class Arena:
+    @property
+    def nbytes(self) -> int: ...
+
 class Program:
     def __init__(
-        self, tensors: Buffer, code: Buffer, constants: Sequence[Buffer], arena_bytes: int
+        self,
+        tensors: Buffer,
+        code: Buffer,
+        constants: Sequence[Buffer],
+        arena_bytes: int,
+        arena: Arena | None = None,
     ) -> None: ...
     def run(self, inputs: Sequence[Buffer], outputs: Sequence[Buffer], /) -> None: ...
     def profile(self, inputs: Sequence[Buffer], outputs: Sequence[Buffer], /) -> list[float]: ...

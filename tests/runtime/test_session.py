@@ -11,9 +11,7 @@ import pytest
 from onnx import helper
 
 from strandline import FeedError, ModelError, Session, UnsupportedOperator, core
-from strandline.compiler.plan import CoreStep, Plan, Recipe
 from strandline.onnx.types import TensorType, float32
-from strandline.runtime.engine import PlanCache
 from tests.runtime.models import assert_close, expected, model, tensor
 
 BACKENDS = ["core", "reference"]
@@ -299,20 +297,6 @@ class TestPlans:
         for rows in range(1, 201):
             session.run({"x": np.ones((rows, 3), np.float32)})
             assert len(session._prepared) <= 2 * 64
-
-    def test_arenas_do_not_add_up(self) -> None:
-        cache = PlanCache(most=10, most_bytes=100)
-
-        def plan(arena_bytes: int) -> Plan:
-            recipe = Recipe(b"", b"", (), arena_bytes)
-            step = CoreStep(core.Program(b"", b"", (), 0), recipe, (), (), (), ())
-            return Plan(0, 0, (step,), ())
-
-        for key in range(5):
-            cache.get(key, lambda: plan(40))
-        assert len(cache) == 2
-        big = cache.get("big", lambda: plan(1000))
-        assert len(cache) == 1 and cache.get("big", lambda: plan(0)) is big
 
     def test_one_row_is_planned_ahead(self) -> None:
         x = tensor("x", shape=["N", 3])

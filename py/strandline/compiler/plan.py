@@ -41,9 +41,9 @@ class Recipe:
     """Buffers."""
     arena_bytes: int
 
-    def program(self) -> core.Program:
-        """Checked and ready to run."""
-        return core.Program(self.tensors, self.code, self.constants, self.arena_bytes)
+    def program(self, arena: core.Arena | None = None) -> core.Program:
+        """Checked and ready to run, in `arena` or one of its own."""
+        return core.Program(self.tensors, self.code, self.constants, self.arena_bytes, arena)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +118,9 @@ class Plan:
 
     @property
     def arena_bytes(self) -> int:
-        """Memory that the plan holds between runs."""
-        return sum(step.recipe.arena_bytes for step in self.steps if isinstance(step, CoreStep))
+        """How large the session's arena must be for it."""
+        sizes = (step.recipe.arena_bytes for step in self.steps if isinstance(step, CoreStep))
+        return max(sizes, default=0)
 
     @property
     def needs_numpy(self) -> bool:

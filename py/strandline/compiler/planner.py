@@ -310,7 +310,7 @@ class _Planner:
         code = chained(code, builder, outputs)
         recipe = builder.assemble(code, tuple(inputs), outputs)
         return CoreStep(
-            program=recipe.program(),
+            program=recipe.program(self.store.arena),
             recipe=recipe,
             inputs=tuple(map(self._slot, inputs)),
             outputs=tuple(map(self._slot, outputs)),

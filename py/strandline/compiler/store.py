@@ -1,5 +1,5 @@
 """What all plans of one session share: string codes, packed weights, constants as the core reads
-them."""
+them, and the memory they run in."""
 
 from __future__ import annotations
 
@@ -69,10 +69,13 @@ class LocalStrings:
 class Store:
     """Per session, never per plan. Entries are made once, on first use."""
 
-    def __init__(self, vocabulary: Vocabulary | None = None, tuning: Tuning | None = None) -> None:
+    def __init__(self, tuning: Tuning | None = None) -> None:
         self.tuning = tuning
         """What chooses kernels by measuring; None: the policies alone."""
-        self.vocabulary = vocabulary or Vocabulary()
+        self.vocabulary = Vocabulary()
+        self.arena = core.Arena()
+        """Where programs lay intermediate values: one runs at a time, and values between steps have
+        memory of their own."""
         self.folded_by_numpy: list[str] = []
         """Nodes on constants that took NumPy to compute: without it they become host steps."""
         self.packings: set[str] = set()
@@ -81,6 +84,12 @@ class Store:
         """Bodies of control flow by identity, and what the passes make of them."""
         self._derived: dict[tuple[Any, ...], Constant] = {}
         self._buffers: dict[int, tuple[Constant, Any]] = {}
+
+    def for_body(self) -> Store:
+        """The store of an engine for a subgraph: what is derived there is its own."""
+        store = Store(self.tuning)
+        store.vocabulary, store.arena = self.vocabulary, self.arena
+        return store
 
     def derived(
         self, key: tuple[Any, ...], make: Callable[[], tuple[DType, Sequence[int], Any]]

@@ -6,22 +6,19 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from strandline.compiler.evaluate import run_reference
 from strandline.compiler.passes import optimise
 from strandline.compiler.plan import NO_SLOT, CoreStep, HostStep, MapStep, Operand, Plan, Rest
 from strandline.compiler.planner import compile as compile_plan
-from strandline.compiler.store import LocalStrings, Store, Vocabulary
+from strandline.compiler.store import LocalStrings, Store
 from strandline.onnx.graph import Graph, ValueInfo
 from strandline.onnx.names import captured
 from strandline.onnx.types import TensorType
 from strandline.ops.registry import CallGraph, find
 from strandline.runtime.onecall import OneCall
 from strandline.runtime.values import empty, from_array, raw, to_array, zip_labels, zip_map
-
-if TYPE_CHECKING:
-    from strandline.compiler.tuning import Tuning
 
 Typed = tuple[Any, TensorType | None]
 """A value between steps and its type (None: no tensor)."""
@@ -32,14 +29,11 @@ _CALLS_KEPT = 64
 
 
 class PlanCache:
-    """Plans by key; the least recently used go when there are too many or their arenas grow too
-    large."""
+    """Plans by key; the least recently used go when there are too many."""
 
-    def __init__(self, most: int = 64, most_bytes: int = 256 << 20) -> None:
+    def __init__(self, most: int = 64) -> None:
         self._plans: OrderedDict[Hashable, Plan] = OrderedDict()
         self._most = most
-        self._most_bytes = most_bytes
-        self._bytes = 0
         self.dropped = 0
         """How many plans had to go so far."""
         self.needed_numpy = False
@@ -56,11 +50,8 @@ class PlanCache:
             return plan
         plan = self._plans[key] = make()
         self.needed_numpy |= plan.needs_numpy
-        self._bytes += plan.arena_bytes
-        while len(self._plans) > 1 and (
-            len(self._plans) > self._most or self._bytes > self._most_bytes
-        ):
-            self._bytes -= self._plans.popitem(last=False)[1].arena_bytes
+        if len(self._plans) > self._most:
+            self._plans.popitem(last=False)
             self.dropped += 1
         return plan
 
@@ -68,17 +59,10 @@ class PlanCache:
 class Engine:
     """A graph, its plans, and what they share."""
 
-    def __init__(
-        self,
-        graph: Graph,
-        vocabulary: Vocabulary | None = None,
-        *,
-        inner: bool = False,
-        tuning: Tuning | None = None,
-    ) -> None:
+    def __init__(self, graph: Graph, store: Store, *, inner: bool = False) -> None:
         for node in graph.nodes:
             find(node, graph.opsets)  # so that an unknown operator shows at once
-        self.store = Store(vocabulary, tuning)
+        self.store = store
         self.graph = optimise(graph, self.store)
         self.plans = PlanCache()
         self._inner = inner
@@ -261,8 +245,7 @@ class _Body:
             constants={**graph.constants, **known},
             opsets=parent.graph.opsets,
         )
-        store = parent.store
-        self._engine = Engine(whole, store.vocabulary, inner=True, tuning=store.tuning)
+        self._engine = Engine(whole, parent.store.for_body(), inner=True)
         self._calls: dict[Types, OneCall | None] = {}
 
     def bind(

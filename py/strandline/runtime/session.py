@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from strandline.compiler.expand import expand
-from strandline.compiler.store import LocalStrings
+from strandline.compiler.store import LocalStrings, Store
 from strandline.onnx import read
 from strandline.onnx.graph import Graph, ValueInfo
 from strandline.onnx.types import TensorType
@@ -68,7 +68,7 @@ class Session:
         if backend == "reference":
             self._interpreter = Interpreter(self.graph)
         else:
-            self._engine = Engine(self.graph, tuning=_tuning(autotune))
+            self._engine = Engine(self.graph, Store(_tuning(autotune)))
             self._plan_ahead(self._engine)
 
     @property

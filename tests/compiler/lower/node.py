@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 import strandline.compiler.fused  # noqa: F401 - registers the fused operators
+from strandline import core
 from strandline.compiler.builder import Builder
 from strandline.compiler.evaluate import constant_of_array, infer, run_reference
 from strandline.compiler.store import LocalStrings, Store
 from strandline.onnx.graph import Node
 from strandline.onnx.types import TensorType, string
 from strandline.ops.registry import Info, find
+from tests.core.arenas import poison
 
 
 class NoKernel(Exception):  # noqa: N818 - it names what is missing
@@ -75,7 +77,9 @@ def both(
     roots = [builder.root(name) for name in node.outputs]
     made = [name for name in dict.fromkeys(roots) if name not in fed and name not in builder.values]
     results = {name: _empty(builder.types[name]) for name in made}
-    program = builder.assemble(code, fed, made).program()
+    recipe, arena = builder.assemble(code, fed, made), core.Arena()
+    program = recipe.program(arena)
+    poison(arena, recipe.arena_bytes)
     program.run(buffers, [results[name] for name in made])
     for name, buffer in zip(fed, buffers, strict=True):
         results[name] = np.frombuffer(buffer, _raw(builder.types[name]))

@@ -68,7 +68,7 @@ export class PreparedCall {
     }
     const done = place.run() !== 0;
     if (place.memory.buffer !== this.#buffer) this.#look();
-    if (!done) throw new Error(this.#sentence());
+    if (!done) throw new Error(this.#sentence() || "there is no memory for the call");
     return this.spec.results.map(({ from }) => (from < 0 ? this.#fed(~from, feeds[~from]) : this.#read(from)));
   }
 
