@@ -62,9 +62,21 @@ if "STRANDLINE_ISA" in os.environ:
 # --- kernels -------------------------------------------------------------------------------------
 
 
+class _Letters(dict[type, str]):
+    """A word's struct character by the type of its number."""
+
+    def __missing__(self, kind: type) -> str:
+        letter = self[kind] = "d" if issubclass(kind, float) else "q"
+        return letter
+
+
+_LETTERS = _Letters()
+
+
 def words(values: Sequence[int | float]) -> bytes:
     """Parameters as the core reads them: int64 words, a float as the bits of a double."""
-    return b"".join(struct.pack("<d" if isinstance(v, float) else "<q", v) for v in values)
+    letters = "".join(map(_LETTERS.__getitem__, map(type, values)))
+    return struct.Struct(f"<{letters}").pack(*values)  # struct.pack would keep every format
 
 
 def call(

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 ALIGNMENT = 64
 """Bytes; a cache line, and the widest vector."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lifetime:
+class Lifetime(NamedTuple):
     """A tensor that is written by instruction `first` and last used by instruction `last` (both
     inclusive)."""
 
@@ -29,24 +28,16 @@ def assign(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
     """
     arena = _Arena()
     offsets = [0] * len(lifetimes)
-    ends: dict[int, list[int]] = {}
-    order = sorted(range(len(lifetimes)), key=lambda i: (lifetimes[i].first, -lifetimes[i].nbytes))
-    for i, life in enumerate(lifetimes):
-        ends.setdefault(life.last, []).append(i)
-    pending = sorted(ends)
-    done = 0
-    for i in order:
-        life = lifetimes[i]
-        while done < len(pending) and pending[done] < life.first:
-            for ended in ends[pending[done]]:
-                arena.release(offsets[ended], _padded(lifetimes[ended].nbytes))
-            done += 1
-        offsets[i] = arena.take(_padded(life.nbytes))
+    padded = [-(-life.nbytes // ALIGNMENT) * ALIGNMENT for life in lifetimes]
+    coming = sorted((life.first, -life.nbytes, i) for i, life in enumerate(lifetimes))
+    going = iter(sorted((life.last, i) for i, life in enumerate(lifetimes)))
+    last, gone = next(going, (0, 0))
+    for first, _, i in coming:
+        while last < first:
+            arena.release(offsets[gone], padded[gone])
+            last, gone = next(going)
+        offsets[i] = arena.take(padded[i])
     return offsets, arena.size
-
-
-def _padded(nbytes: int) -> int:
-    return -(-nbytes // ALIGNMENT) * ALIGNMENT
 
 
 class _Arena:

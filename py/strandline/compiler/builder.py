@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +12,7 @@ from strandline.compiler.lower.registry import Instr, rule_for
 from strandline.compiler.plan import Recipe
 from strandline.compiler.store import Store, constant_of
 from strandline.onnx.graph import Constant, Node
-from strandline.onnx.types import DType, TensorType
+from strandline.onnx.types import DTYPES, DType, TensorType
 from strandline.ops.registry import Op, UnsupportedOperator
 
 if TYPE_CHECKING:
@@ -34,7 +32,10 @@ ELEMENTWISE = frozenset(
 """Kernels that read an element of each operand before they write the same element of the output, so
 that an operand of the output's size may be overwritten."""
 
+_NARROW_BYTES = frozenset(dtype for dtype in DTYPES if dtype.itemsize == 1 and dtype.is_narrow)
 _ARENA, _CONSTANT, _INPUT, _OUTPUT = range(4)
+_ABSENT, _NEW = -1, -2
+"""No operand's number: nothing is there, or no number yet."""
 
 
 class Builder:
@@ -48,6 +49,9 @@ class Builder:
         self.store = store
         self.types: dict[str, TensorType] = {}
         self.values: dict[str, Constant] = {}
+        # What rules ask for most goes straight to the dictionaries.
+        self.type = self.types.__getitem__
+        self.value = self.values.get
         self.folded: set[str] = set()
         """Names of values that hold for this plan's input shapes only."""
         self.movable: Callable[[str], bool] | None = None
@@ -61,12 +65,6 @@ class Builder:
 
     # --- what a rule sees and writes to -----------------------------------------------
 
-    def type(self, name: str) -> TensorType:
-        return self.types[name]
-
-    def value(self, name: str) -> Constant | None:
-        return self.values.get(name)
-
     def temp(self, dtype: DType, shape: Sequence[int]) -> str:
         name = self._fresh("temp")
         self.types[name] = TensorType(dtype, tuple(shape))
@@ -78,7 +76,7 @@ class Builder:
     def derived(
         self, key: tuple[Any, ...], make: Callable[[], tuple[DType, Sequence[int], Any]]
     ) -> str:
-        if any(part in self.folded for part in key if isinstance(part, str)):
+        if not self.folded.isdisjoint(key):
             return self.constant(*make())
         constant = self.store.derived(key, make)
         name = f"derived/{'/'.join(map(str, key))}"
@@ -92,12 +90,12 @@ class Builder:
     ) -> None:
         self._code.append(Instr(op, tuple(inputs), tuple(outputs), params))
 
-    def choose(self, key: str, ways: Mapping[str, Callable[[], None]]) -> None:
+    def choose(self, key: Callable[[], str], ways: Mapping[str, Callable[[], None]]) -> None:
         name = next(iter(ways))
         if self.tuning is not None and len(ways) > 1:
-            key = f"{core.isa()} {key}"
+            place, names = f"{core.isa()} {key()}", tuple(ways)
             with self.store.trial():
-                name = self.tuning.choose(key, tuple(ways), lambda name: self._trial(ways[name]))
+                name = self.tuning.choose(place, names, lambda name: self._trial(ways[name]))
         ways[name]()
 
     def alias(self, output: str, source: str) -> None:
@@ -141,8 +139,8 @@ class Builder:
 
     def know_aliases(self, names: Iterable[str]) -> None:
         """Enter outputs that a rule found to be a constant under another shape."""
-        for name in filter(None, names):
-            source = self.values.get(self.root(name))
+        for name in names:
+            source = self.values.get(self._roots.get(name, ""))
             if source is not None and name not in self.values:
                 self.know(name, Constant(self.types[name], source.data, source.strings))
                 self.folded.add(name)
@@ -153,7 +151,7 @@ class Builder:
 
     def base(self, name: str) -> tuple[str, int]:
         """The value in whose memory `name` lies, and at which byte."""
-        root, offset = self.root(name), 0
+        root, offset = self._roots.get(name, name), 0
         while root in self._views:
             parent, start = self._views[root]
             root, offset = self.root(parent), offset + start
@@ -178,12 +176,8 @@ class Builder:
     def _has_narrow_bytes(self, node: Node) -> bool:
         """Whether the node meets float8, int4 or their like: the kernels would take them for bytes."""
         types = self.types
-        for name in (*node.inputs, *node.outputs):
-            if name in types:
-                dtype = types[name].dtype
-                if dtype.itemsize == 1 and dtype.is_narrow:
-                    return True
-        return False
+        names = node.inputs + node.outputs
+        return not _NARROW_BYTES.isdisjoint([types[n].dtype for n in names if n in types])
 
     def assemble(
         self,
@@ -198,61 +192,37 @@ class Builder:
         `inputs` and `outputs` are the bases that become its buffers. For a program that runs `once`
         the session keeps nothing of its constants.
         """
-        places = {name: (_INPUT, i) for i, name in enumerate(inputs)}
-        places |= {name: (_OUTPUT, i) for i, name in enumerate(outputs)}
-        ids: dict[str, int] = {}
-        constants: list[Any] = []
-        table = array("q")
-        words = array("q")
-        span: dict[str, list[int]] = {}
-        bases: list[str] = []
-        roots, store = self._roots, self.store
         opcodes, bytewise = core.OPCODES, core.BYTEWISE
+        tensors = _Tensors(self, inputs, outputs, once)
+        numbers, last = tensors.numbers, tensors.last
+        words: list[int | float] = []
         flat, loops = _flattened(code)
         for at, instr in enumerate(flat):
-            operands = []
-            for name in (*instr.inputs, *instr.outputs):
-                if not name:
-                    operands.append(-1)
-                    continue
-                root = roots.get(name, name)
-                number = ids.get(root)
-                if number is None:
-                    number = ids[root] = len(ids)
-                    base, offset = self.base(root)
-                    bases.append(base)
-                    place = places.get(base)
-                    if place is None and base in self.values:
-                        place = places[base] = (_CONSTANT, len(constants))
-                        value = self.values[base]
-                        anywhere = bytewise.get(instr.op, 0) >> len(operands) & 1 == 1
-                        constants.append(
-                            store.bytes_of(value) if once else store.buffer(value, anywhere)
-                        )
-                    if place is None:
-                        place = (_ARENA, 0)
-                        span.setdefault(base, [at, at])
-                    table.extend((*place, offset, self.types[root].nbytes))
-                lifetime = span.get(bases[number])
-                if lifetime is not None:
-                    lifetime[1] = at
-                operands.append(number)
-            params: Any = (loops[at], *instr.params) if at in loops else instr.params
-            if float in set(map(type, params)):
-                params = tuple(map(_word, params))
-            words.extend((opcodes[instr.op], len(instr.inputs), len(instr.outputs), len(params)))
-            words.extend(operands)
-            words.extend(params)
+            op, taken, given, params, _ = instr
+            operands = [numbers.get(name, _NEW) for name in taken + given]
+            if _NEW in operands:
+                anywhere = bytewise.get(op, 0)
+                for i, name in enumerate(taken + given):
+                    operands[i] = tensors.number(name, at, anywhere >> i & 1 == 1)
+            for number in operands:
+                last[number] = at
+            if loops and at in loops:
+                params = (loops[at], *params)
+            words += opcodes[op], len(taken), len(given), len(params), *operands, *params
+        span = tensors.span()
         for at, length in reversed(loops.items()):
             _outlive(span, at, at + length)
-        taken = self._taken_over(flat, span)
+        taken_over = self._taken_over(flat, span)
         lives = [Lifetime(self.types[name].nbytes, *ends) for name, ends in span.items()]
         offsets, arena_bytes = assign(lives)
         starts = dict(zip(span, offsets, strict=True))
-        starts.update((name, starts[other]) for name, other in taken.items())
-        for number, base in enumerate(bases):
-            table[4 * number + 2] += starts.get(base, 0)
-        return Recipe(table.tobytes(), words.tobytes(), tuple(constants), arena_bytes)
+        starts.update((name, starts[other]) for name, other in taken_over.items())
+        return Recipe(
+            core.words(tensors.table(starts)),
+            core.words(words),
+            tuple(tensors.constants),
+            arena_bytes,
+        )
 
     def _trial(self, way: Callable[[], None]) -> Callable[[], None]:
         """What runs the kernel calls that `way` emits, on zeros; they are not kept."""
@@ -273,6 +243,7 @@ class Builder:
         They leave `span` (first and last use of each base in the arena) for the operand's own.
         """
         taken: dict[str, str] = {}
+        types = self.types
         for at, instr in enumerate(code):
             if instr.op not in ELEMENTWISE:
                 continue
@@ -280,12 +251,13 @@ class Builder:
             life = span.get(output)
             if life is None or life[0] != at:
                 continue
-            extent = self.types[output].size, self.types[output].nbytes
             for name in map(self.root, instr.inputs):
                 first = taken.get(name, name)
                 before = span.get(first)
-                fits = (self.types[name].size, self.types[name].nbytes) == extent
-                if before is not None and before[1] == at and fits and name != output:
+                if before is None or before[1] != at or name == output:
+                    continue
+                one, other = types[name], types[output]
+                if one.size == other.size and one.nbytes == other.nbytes:
                     before[1] = life[1]
                     taken[output] = first
                     del span[output]
@@ -295,6 +267,69 @@ class Builder:
     def _fresh(self, kind: str) -> str:
         self._made += 1
         return f"{kind}/{self._made}"
+
+
+class _Tensors:
+    """The operands of one program by number; names of the same bytes share one."""
+
+    def __init__(
+        self, builder: Builder, inputs: Sequence[str], outputs: Sequence[str], once: bool
+    ) -> None:
+        self.numbers = {"": _ABSENT}
+        self.last = {_ABSENT: 0}
+        """The call that uses each number last."""
+        self.constants: list[Any] = []
+        """Buffers."""
+        self._builder = builder
+        self._places = {name: (_INPUT, i) for i, name in enumerate(inputs)}
+        self._places |= {name: (_OUTPUT, i) for i, name in enumerate(outputs)}
+        self._once = once
+        self._lines: list[tuple[str, int, int, int, int]] = []
+        """By number: base, kind of place, its index, offset in the base, bytes."""
+        self._first: dict[str, int] = {}
+        """The call that uses each base in the arena first."""
+
+    def number(self, name: str, at: int, anywhere: bool) -> int:
+        """The operand's number, which it gets now if call `at` is the first to use it; a constant may lie
+        `anywhere`."""
+        known = self.numbers.get(name)
+        if known is not None:
+            return known
+        builder, places = self._builder, self._places
+        root = builder.root(name)
+        if root is not name and root in self.numbers:
+            number = self.numbers[name] = self.numbers[root]
+            return number
+        base, offset = builder.base(root)
+        place = places.get(base)
+        if place is None and base in builder.values:
+            place = places[base] = (_CONSTANT, len(self.constants))
+            value, store = builder.values[base], builder.store
+            self.constants.append(
+                store.bytes_of(value) if self._once else store.buffer(value, anywhere)
+            )
+        if place is None:
+            place = (_ARENA, 0)
+            self._first.setdefault(base, at)
+        number = self.numbers[name] = self.numbers[root] = len(self._lines)
+        self._lines.append((base, *place, offset, builder.types[root].nbytes))
+        return number
+
+    def span(self) -> dict[str, list[int]]:
+        """The first and the last call that use each base in the arena."""
+        span = {base: [first, first] for base, first in self._first.items()}
+        for number, (base, *_) in enumerate(self._lines):
+            if base in span:
+                span[base][1] = max(span[base][1], self.last[number])
+        return span
+
+    def table(self, starts: Mapping[str, int]) -> list[int]:
+        """What the core reads of each operand, in order; `starts`: where bases in the arena begin."""
+        return [
+            word
+            for base, kind, index, offset, nbytes in self._lines
+            for word in (kind, index, offset + starts.get(base, 0), nbytes)
+        ]
 
 
 def _flattened(code: Iterable[Instr]) -> tuple[list[Instr], dict[int, int]]:
@@ -321,10 +356,3 @@ def _outlive(span: Mapping[str, list[int]], loop: int, last: int) -> None:
             life[1] = last + 1
         elif loop < life[0] <= last < life[1]:
             life[0] = loop
-
-
-def _word(param: int | float) -> int:
-    if isinstance(param, float):
-        word: int = struct.unpack("<q", struct.pack("<d", param))[0]
-        return word
-    return int(param)

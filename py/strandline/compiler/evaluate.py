@@ -4,6 +4,7 @@ else through NumPy."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -33,6 +34,9 @@ RANDOM = frozenset(
 
 TOO_LARGE = 1 << 48
 """Bytes that no tensor has."""
+
+_MOST_HELD = 1 << 16
+"""Bytes that a node keeps for its next evaluation: shape arithmetic needs a few."""
 
 
 def foldable(node: Node) -> bool:
@@ -80,7 +84,7 @@ def fold(
     known = infos[0] and from_type(node, infos[0].type) if infos else None
     if known:
         results = {node.outputs[0]: known}
-    elif foldable(node) and all(info is None or info.value is not None for info in infos):
+    elif _all_known(infos) and foldable(node):
         constants = [None if info is None else info.value for info in infos]
         made = evaluate(node, operator, constants, opset, builder.store)
         if made is None:
@@ -92,6 +96,10 @@ def fold(
         builder.know(name, constant)
         builder.folded.add(name)
     return True
+
+
+def _all_known(infos: Sequence[Info | None]) -> bool:
+    return None not in [info.value for info in infos if info is not None]
 
 
 def _numpy_there() -> bool:
@@ -147,7 +155,7 @@ def run_reference(
 
 def from_type(node: Node, type_: TensorType) -> Constant | None:
     """The result of Shape or Size, which needs only its input's type."""
-    if node.domain or node.op not in ("Shape", "Size"):
+    if node.op not in ("Shape", "Size") or node.domain:
         return None
     if node.op == "Size":
         return constant_of(int64, (), [type_.size])
@@ -174,35 +182,122 @@ def _in_core(
     opset: int,
     store: Store,
 ) -> dict[str, Constant] | None:
-    builder = Builder(store)
-    for name, constant in zip(node.inputs, inputs, strict=True):
-        if constant is not None:
-            builder.know(name, constant)
-            builder.folded.add(name)
+    call: _Call | None = node.memo.get("call")
+    if call is None or not call.serves(inputs, types):
+        call = _call(node, operator, inputs, types, opset, store)
+        if call is None:
+            return None
+        if call.held <= _MOST_HELD:
+            node.memo["call"] = call
+    return call.run(inputs, store)
+
+
+@dataclass(slots=True)
+class _Call:
+    """A node as a program that its constants are fed to: another plan of the same ranks has others."""
+
+    inputs: tuple[TensorType | None, ...]
+    types: tuple[TensorType, ...]
+    seen: dict[int, Constant]
+    """Inputs whose elements the lowering looked at."""
+    fed: tuple[int, ...]
+    """The inputs that the program takes."""
+    made: tuple[TensorType, ...]
+    """The program's outputs, flat."""
+    program: core.Program | None
+    """None: nothing to run."""
+    results: dict[str, tuple[TensorType, int | Constant]]
+    """The outputs' types, and what they are: one of the program's outputs, one of the inputs (for ~index)
+    or a constant under another shape."""
+    held: int
+    """Bytes of memory that it keeps."""
+
+    def serves(self, inputs: Sequence[Constant | None], types: Sequence[TensorType]) -> bool:
+        """Whether these inputs and types of outputs would make the same program."""
+        return (
+            self.types == tuple(types)
+            and self.inputs == _types(inputs)
+            and all(inputs[i] is constant for i, constant in self.seen.items())
+        )
+
+    def run(self, inputs: Sequence[Constant | None], store: Store) -> dict[str, Constant]:
+        made = [core.Tensor(type_.dtype.format, type_.shape) for type_ in self.made]
+        if self.program is not None:
+            fed = (inputs[i] for i in self.fed)
+            self.program.run([store.bytes_of(c) for c in fed if c is not None], made)
+        results = {}
+        for name, (type_, which) in self.results.items():
+            if isinstance(which, int) and which >= 0:
+                results[name] = _constant(type_, memoryview(made[which]).cast("B"), store)
+                continue
+            source = inputs[~which] if isinstance(which, int) else which
+            assert source is not None
+            results[name] = Constant(type_, source.data, source.strings)
+        return results
+
+
+class _Watched(Builder):
+    """Remembers which values a rule asked for."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.seen: set[str] = set()
+        self.value = self._seen
+
+    def _seen(self, name: str, default: Any = None, /) -> Any:
+        self.seen.add(name)
+        return self.values.get(name, default)
+
+
+def _call(
+    node: Node,
+    operator: Op,
+    inputs: Sequence[Constant | None],
+    types: Sequence[TensorType],
+    opset: int,
+    store: Store,
+) -> _Call | None:
+    """None: the core does not serve the node."""
+    builder = _Watched(store)
+    given = {name: c for name, c in zip(node.inputs, inputs, strict=True) if c is not None}
+    for name, constant in given.items():
+        builder.know(name, constant)
+        builder.folded.add(name)
     builder.types.update(zip(node.outputs, types, strict=False))
     code = builder.lower(node, operator, opset)
     if code is None:
         return None
     outputs = [name for name in node.outputs if name]
-    # An output that is its input under another shape has nothing to run.
     roots = dict.fromkeys(map(builder.root, outputs))
-    made = {
-        root: core.Tensor(builder.types[root].dtype.format, (builder.types[root].size,))
-        for root in roots
-        if root not in builder.values
-    }
+    made = [root for root in roots if root not in builder.values]
+    program, fed, held = None, list[int](), sum(c.type.nbytes for c in given.values())
     if made and code:  # no code: nothing but empty tensors
-        recipe = builder.assemble(code, (), tuple(made), once=True)
-        recipe.program().run((), tuple(made.values()))
-    results = {}
+        read = {builder.base(name)[0] for instr in code for name in instr.reads}
+        places = {name: i for i, name in enumerate(node.inputs) if name in given}
+        fed = [i for name, i in places.items() if name in read]
+        recipe = builder.assemble(code, [node.inputs[i] for i in fed], made, once=True)
+        program = recipe.program(store.arena)
+        held += sum(memoryview(c).nbytes for c in recipe.constants)
+    own = {name: ~i for i, name in enumerate(node.inputs) if name in given}
+    results: dict[str, tuple[TensorType, int | Constant]] = {}
     for name in outputs:
-        type_, root = builder.types[name], builder.root(name)
-        if root in made:
-            results[name] = _constant(type_, memoryview(made[root]).cast("B"), store)
-        else:
-            source = builder.values[root]
-            results[name] = Constant(type_, source.data, source.strings)
-    return results
+        root = builder.root(name)
+        where = made.index(root) if root in made else own.get(root, builder.values.get(root, -1))
+        results[name] = builder.types[name], where
+    return _Call(
+        inputs=_types(inputs),
+        types=tuple(types),
+        seen={i: c for i, c in enumerate(inputs) if c and node.inputs[i] in builder.seen},
+        fed=tuple(fed),
+        made=tuple(TensorType(builder.types[r].dtype, (builder.types[r].size,)) for r in made),
+        program=program,
+        results=results,
+        held=held,
+    )
+
+
+def _types(constants: Sequence[Constant | None]) -> tuple[TensorType | None, ...]:
+    return tuple([None if constant is None else constant.type for constant in constants])
 
 
 def _constant(type_: TensorType, data: memoryview, store: Store) -> Constant:

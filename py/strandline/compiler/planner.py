@@ -84,7 +84,10 @@ class _Planner:
         """Values that only `rest` can make."""
         self.work: list[_Work] = []
         self.rest: list[Node] = []
+        self.infos = _Infos(self.builder)
         self.levels: dict[str, int] = {}
+        self.deepest = 0
+        """The greatest of all levels."""
         self.level = 0
         """Of the present node, if the core serves it."""
         self.slots: dict[str, int] = {}
@@ -144,13 +147,11 @@ class _Planner:
         types: Sequence[TensorType] | None = None
         code: list[Instr] | None = None
         before = 0
-        for name in names:
-            if name:
-                before = max(before, self.levels.get(builder.root(name), 0))
+        if self.deepest:
+            before = max((self.levels.get(builder.root(name), 0) for name in names), default=0)
         self.level = before + (before & 1)
         if self.shown.isdisjoint(names):
-            known, values = builder.types, builder.values
-            infos = [Info(known[name], values.get(name)) if name else None for name in node.inputs]
+            infos = [self.infos[name] for name in node.inputs]
             if fold(builder, node, operator, infos, self._opset(node)):
                 return True
             types = infer(node, operator, infos)
@@ -160,16 +161,17 @@ class _Planner:
         if types is not None:
             builder.types.update(zip(node.outputs, types, strict=False))
             sizes = [type_.size for type_ in types]
-            if not any(sizes):
+            if 0 in sizes and not any(sizes):
                 self._know_empty(node.outputs)
                 return True
             if code is None:
                 code = builder.lower(node, operator, self._opset(node))
             if code is not None:
-                if not all(sizes):
+                if 0 in sizes:
                     self._know_empty(self._not_written(node, code))
                 builder.know_aliases(node.outputs)
         level = self.level if code is not None else before | 1
+        self.deepest = max(self.deepest, level)
         for name in node.outputs:
             if name:
                 self.levels.setdefault(builder.root(name), level)
@@ -201,7 +203,8 @@ class _Planner:
 
     def finish(self) -> Plan:
         """Drop what nobody needs, cut into steps, give every value its slot."""
-        self._base = _Bases(self.builder).__getitem__
+        self._bases = _Bases(self.builder)
+        self._base = self._bases.base
         late = [name for name in self.outputs if name in self.late]
         rest_inputs = self._rest_inputs() if late else []
         wanted = {self._base(name) for name in (*self.outputs, *rest_inputs)}
@@ -246,13 +249,13 @@ class _Planner:
         alive = []
         for work in reversed(self.work):
             if work.code is None:
-                if any(name in needed for name in work.node.outputs):
+                if not needed.isdisjoint(work.node.outputs):
                     needed.update(map(base, work.names))
                     alive.append(work)
                 continue
             kept = []
             for instr in reversed(work.code):
-                if any(base(name) in needed for name in instr.writes):
+                if not needed.isdisjoint(map(base, instr.writes)):
                     needed.update(map(base, instr.reads))
                     kept.append(instr)
             if kept:
@@ -282,8 +285,8 @@ class _Planner:
     def _steps(self, wanted: Iterable[str], direct: Mapping[str, str]) -> list[Step]:
         last_use: dict[str, int] = {}
         for work in self.work:
-            for name in work.names if work.code is None else _operands(work.code):
-                last_use[self._base(name)] = work.level
+            for names in (work.names,) if work.code is None else map(_operands, work.code):
+                last_use.update(dict.fromkeys(map(self._base, names), work.level))
         last_use.update(dict.fromkeys(wanted, _AFTER_ALL))
         steps: list[Step] = []
         for level, group in groupby(self.work, lambda work: work.level):
@@ -297,17 +300,17 @@ class _Planner:
     def _core_step(
         self, level: int, code: list[Instr], last_use: Mapping[str, int], direct: Mapping[str, str]
     ) -> CoreStep:
-        builder = self.builder
+        builder, base = self.builder, self._base
         inputs: dict[str, None] = {}
         made: dict[str, None] = {}
         for instr in code:
-            own = dict.fromkeys(map(self._base, instr.writes))
-            for name in map(self._base, instr.reads):
+            own = dict.fromkeys(map(base, instr.writes))
+            for name in map(base, instr.reads):
                 if name and name not in made and name not in own and name not in builder.values:
                     inputs[name] = None
-            made.update(own)
+            made |= own
         outputs = [name for name in made if name and last_use[name] > level]
-        code = chained(code, builder, outputs)
+        code = chained(code, self._bases, outputs)
         recipe = builder.assemble(code, tuple(inputs), outputs)
         return CoreStep(
             program=recipe.program(self.store.arena),
@@ -349,21 +352,38 @@ class _Bases(dict[str, str]):
     """The base of every name, once no more aliases come."""
 
     def __init__(self, builder: Builder) -> None:
+        super().__init__()
         self._builder = builder
+        self.root = builder.root
+        self.base = self.__getitem__
 
     def __missing__(self, name: str) -> str:
         base = self[name] = self._builder.base(name)[0]
         return base
 
 
-def _operands(code: Iterable[Instr]) -> Iterable[str]:
-    return (name for instr in code for name in (*instr.reads, *instr.writes))
+class _Infos(dict[str, Info | None]):
+    """What is known of every name: asked for only once its node is placed, when that is all."""
+
+    def __init__(self, builder: Builder) -> None:
+        super().__init__({"": None})
+        self._builder = builder
+
+    def __missing__(self, name: str) -> Info:
+        types, values = self._builder.types, self._builder.values
+        info = self[name] = Info(types[name], values.get(name))
+        return info
+
+
+def _operands(instr: Instr) -> tuple[str, ...]:
+    return instr.reads + instr.writes
 
 
 def _kernels(code: Iterable[Instr]) -> Iterable[str]:
     for instr in code:
         yield instr.op
-        yield from _kernels(instr.body)
+        if instr.body:
+            yield from _kernels(instr.body)
 
 
 def _is_zip_map(node: Node) -> bool:

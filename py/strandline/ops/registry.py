@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from strandline._lazy import np
 from strandline.onnx.graph import Constant, Graph, Node
@@ -13,8 +13,7 @@ from strandline.onnx.types import TensorType, float32
 from strandline.ops.narrow import dtype_of, is_narrow, narrow, widen
 
 
-@dataclass(frozen=True, slots=True)
-class Info:
+class Info(NamedTuple):
     """What is known of a node's input before it runs: its type, and its value when that is
     constant."""
 

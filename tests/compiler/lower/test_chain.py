@@ -159,8 +159,8 @@ class Flat:
     def root(self, name: str) -> str:
         return name
 
-    def base(self, name: str) -> tuple[str, int]:
-        return name, 0
+    def base(self, name: str) -> str:
+        return name
 
 
 F = ord("f")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from strandline.compiler.lower.half import as_type, narrow_output, wide_output, widened
-from strandline.compiler.lower.layout import MAX_RANK, broadcast, code, contiguous, merge
+from strandline.compiler.lower.layout import MAX_RANK, broadcast, code, contiguous, merge, walk
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.compiler.lower.unary import apply
 from strandline.onnx.graph import Node
@@ -31,10 +31,7 @@ _VARIADIC = {"Sum": "add", "Max": "max", "Min": "min", "Mean": "add"}
 
 def pair(low: Lowering, op: str, a: str, b: str, target: str) -> bool:
     """Emit `op` over two operands that broadcast to `target`'s shape; False when they have too many axes."""
-    shape = low.type(target).shape
-    dims, sa, sb = merge(
-        shape, broadcast(low.type(a).shape, shape), broadcast(low.type(b).shape, shape)
-    )
+    dims, sa, sb = walk(low.type(target).shape, low.type(a).shape, low.type(b).shape)
     if len(dims) > MAX_RANK:
         return False
     low.emit(op, (a, b), (target,), code(low.type(a).dtype), len(dims), *dims, *sa, *sb)
@@ -43,8 +40,10 @@ def pair(low: Lowering, op: str, a: str, b: str, target: str) -> bool:
 
 def _fits(low: Lowering, names: Sequence[str], target: str) -> bool:
     shape = low.type(target).shape
-    strides = [broadcast(low.type(n).shape, shape) for n in names]
-    return len(merge(shape, *strides)[0]) <= MAX_RANK
+    return (
+        len(shape) <= MAX_RANK
+        or len(walk(shape, *(low.type(n).shape for n in names))[0]) <= MAX_RANK
+    )
 
 
 def _old_axis(node: Node, low: Lowering) -> bool:
@@ -165,8 +164,7 @@ def expand(low: Lowering, source: str, target: str) -> None:
 @lower("Where")
 def where(node: Node, low: Lowering) -> bool:
     target = low.type(node.outputs[0])
-    strides = [broadcast(low.type(n).shape, target.shape) for n in node.inputs]
-    dims, *merged = merge(target.shape, *strides)
+    dims, *merged = walk(target.shape, *(low.type(n).shape for n in node.inputs))
     if len(dims) > MAX_RANK:
         return False
     flat = [step for steps in merged for step in steps]

@@ -7,9 +7,8 @@ by the same operations as before, so results are the same to the bit.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from strandline import core
 from strandline.compiler.lower.layout import MAX_RANK, contiguous, merge
@@ -19,10 +18,14 @@ MOST_INPUTS, MOST_STEPS = 12, 16
 """What one call of chain_f32 takes: 32 steps with loads, and a slot for each result (chain.c)."""
 
 _FLOAT = ord("f")
-_UNARY = range(core.OPCODES["neg"], core.OPCODES["isnan"])
-_IN_REGISTERS = frozenset({"neg", "abs", "relu", "clip"})
-"""Functions of one operand for which chain_f32 makes no call."""
-_BINARY = frozenset({"add", "sub", "mul", "div", "min", "max", "prelu"})
+_NEG, _ISNAN, _ADD = (core.OPCODES[op] for op in ("neg", "isnan", "add"))
+_UNARY = {op: code - _NEG for op, code in core.OPCODES.items() if _NEG <= code < _ISNAN}
+"""Functions of one operand, by their number among the kernels of their file."""
+_IN_REGISTERS = {op: _UNARY[op] for op in ("neg", "abs", "relu", "clip")}
+"""Those for which chain_f32 makes no call."""
+_BINARY = {
+    op: core.OPCODES[op] - _ADD for op in ("add", "sub", "mul", "div", "min", "max", "prelu")
+}
 _LOAD, _APPLY, _PAIR, _SWAPPED = range(4)
 _NONE = -1
 
@@ -47,21 +50,20 @@ def callable_within(panel: int) -> bool:
 
 
 class Memory(Protocol):
-    """What the builder knows of values."""
+    """What is known of values."""
 
-    def root(self, name: str) -> str:
+    def root(self, name: str, /) -> str:
         """The value whose bytes `name` is."""
 
-    def base(self, name: str) -> tuple[str, int]:
-        """The value in whose memory `name` lies, and at which byte."""
+    def base(self, name: str, /) -> str:
+        """The value in whose memory `name` lies."""
 
 
 _Operand = tuple[str, tuple[int, ...]]
 """The root of a value, and strides in elements."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(NamedTuple):
     """An elementwise call as a walk over `dims`."""
 
     at: int
@@ -117,12 +119,17 @@ def chained(code: Sequence[Instr], memory: Memory, kept: Collection[str]) -> lis
 
     `kept`: bases that others read after this code. Linear in its length.
     """
-    steps = [_step(at, instr, memory) for at, instr in enumerate(code)]
-    if sum(step is not None for step in steps) < 2:
+    unary = _UNARY if callable_within(core.panel_width()) else _IN_REGISTERS
+    steps = [
+        _step(at, instr, memory)
+        for at, instr in enumerate(code)
+        if (instr.op in _BINARY or instr.op in unary) and instr.params[0] == _FLOAT
+    ]
+    if len(steps) < 2:
         return list(code)
-    touches = _Touches(code, memory, kept)
+    touches = _Touches(code, steps, memory, kept)
     groups: dict[int, _Group] = {}
-    for step in filter(None, reversed(steps)):
+    for step in reversed(steps):
         readers = touches.only_readers(step)
         group = groups.get(readers[0]) if readers else None
         alone = group is not None and all(groups.get(at) is group for at in readers)
@@ -140,60 +147,63 @@ def chained(code: Sequence[Instr], memory: Memory, kept: Collection[str]) -> lis
 
 
 class _Touches:
-    """Who reads and who writes each base: places in the code."""
+    """Who reads what steps write, and who writes what they read: places in the code, by base."""
 
-    def __init__(self, code: Sequence[Instr], memory: Memory, kept: Collection[str]) -> None:
-        self._memory = memory
+    def __init__(
+        self,
+        code: Sequence[Instr],
+        steps: Sequence[_Step],
+        memory: Memory,
+        kept: Collection[str],
+    ) -> None:
+        self._base = base = memory.base
         self._kept = kept
-        self._readers: dict[str, list[tuple[int, str]]] = {}
-        self._writers: dict[str, list[int]] = {}
+        self._readers: dict[str, list[tuple[int, str]]] = {base(s.result): [] for s in steps}
+        touched = [name for step in steps for name in (step.result, *dict(step.operands))]
+        self._writers: dict[str, list[int]] = {base(name): [] for name in touched}
         for at, instr in enumerate(code):
-            for name in filter(None, instr.reads):
-                reader = (at, memory.root(name))
-                self._readers.setdefault(memory.base(name)[0], []).append(reader)
-            for name in filter(None, instr.writes):
-                self._writers.setdefault(memory.base(name)[0], []).append(at)
+            for name in instr.reads:
+                readers = self._readers.get(base(name))
+                if readers is not None:
+                    readers.append((at, memory.root(name)))
+            for name in instr.writes:
+                writers = self._writers.get(base(name))
+                if writers is not None:
+                    writers.append(at)
 
     def only_readers(self, step: _Step) -> list[int]:
         """All that read the step's result; none when others may see it, or it is written in parts."""
-        base, _ = self._memory.base(step.result)
-        reads = self._readers.get(base, [])
+        base = self._base(step.result)
+        reads = self._readers[base]
         if base != step.result or base in self._kept or len(self._writers[base]) > 1:
             return []
         return [] if any(root != base for _, root in reads) else [at for at, _ in reads]
 
     def movable(self, step: _Step) -> bool:
         """Whether the step's operands hold the same ever after."""
-        bases = (self._memory.base(name)[0] for name, _ in step.operands)
-        return all(at < step.at for base in bases for at in self._writers.get(base, ()))
+        bases = {self._base(name) for name, _ in step.operands}
+        return all(at < step.at for base in bases for at in self._writers[base][-1:])
 
 
-def _step(at: int, instr: Instr, memory: Memory) -> _Step | None:
-    """The call as a step; None when chain_f32 has no such function."""
-    opcode = core.OPCODES[instr.op]
-    if not instr.params or instr.params[0] != _FLOAT:
-        return None
-    if opcode in _UNARY:
-        if instr.op not in _IN_REGISTERS and not callable_within(core.panel_width()):
-            return None
-        _, size, *numbers = instr.params
-        operand = memory.root(instr.inputs[0]), (1,)
-        result = memory.root(instr.outputs[0])
-        return _Step(at, result, opcode - _UNARY.start, (int(size),), (operand,), tuple(numbers))
-    if instr.op not in _BINARY:
-        return None
-    rank, *walk = map(int, instr.params[1:])
+def _step(at: int, instr: Instr, memory: Memory) -> _Step:
+    """A call of one of chain_f32's functions as a step."""
+    op, inputs, outputs, (_, *numbers), _ = instr
+    result = memory.root(outputs[0])
+    if op in _UNARY:
+        size, *numbers = numbers
+        operand = memory.root(inputs[0]), (1,)
+        return _Step(at, result, _UNARY[op], (int(size),), (operand,), tuple(numbers))
+    rank, *walk = map(int, numbers)
     dims, *strides = (tuple(walk[i : i + rank]) for i in range(0, 3 * rank, rank))
-    operands = tuple(zip(map(memory.root, instr.inputs), strides, strict=True))
-    function = opcode - core.OPCODES["add"]
-    return _Step(at, memory.root(instr.outputs[0]), function, dims, operands)
+    operands = tuple(zip(map(memory.root, inputs), strides, strict=True))
+    return _Step(at, result, _BINARY[op], dims, operands)
 
 
 def _call(group: _Group, target: str) -> Instr:
     """One call of chain_f32 for all steps of the group."""
     bounds = sorted(group.bounds)
     steps = [
-        replace(step, operands=tuple((x, _refined(step.dims, s, bounds)) for x, s in step.operands))
+        step._replace(operands=tuple((x, _refined(step.dims, s, bounds)) for x, s in step.operands))
         for step in reversed(group.steps)
     ]
     made = {step.result for step in steps}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -44,6 +45,14 @@ def _broadcast(shape: tuple[int, ...], to: tuple[int, ...]) -> tuple[int, ...]:
     return (0,) * missing + tuple(
         0 if size == 1 else step for size, step in zip(shape, strides, strict=True)
     )
+
+
+def walk(shape: tuple[int, ...], *operands: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """How contiguous tensors of these shapes are read as ones of `shape`, with as few axes as possible:
+    (dims, strides of each operand)."""
+    if operands.count(shape) == len(operands) and (size := math.prod(shape)) > 1:
+        return ((size,), *((1,),) * len(operands))
+    return merge(shape, *(broadcast(operand, shape) for operand in operands))
 
 
 def merge(dims: Sequence[int], *operands: Sequence[int]) -> tuple[tuple[int, ...], ...]:

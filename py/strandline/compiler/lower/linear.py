@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from strandline import core
 from strandline.compiler.lower.binary import pair
@@ -22,8 +22,7 @@ PACKED_ROWS = 192 * 192
 """Floats of scratch in which gemm_f32 packs a block of A: enough for every instruction set."""
 
 
-@dataclass(frozen=True, slots=True)
-class Activation:
+class Activation(NamedTuple):
     """What a product or a convolution applies on the way out; `name` is one of `core.ACTIVATIONS`."""
 
     name: str = "none"
@@ -77,8 +76,7 @@ def pack(low: Lowering, b: Matrix, factor: float = 1.0) -> str:
     return low.derived(("pack_b_f32", core.isa(), b.name, *params), make)
 
 
-@dataclass(frozen=True, slots=True)
-class Bias:
+class Bias(NamedTuple):
     """What is added to a product [rows, columns]: element (i, j) is at i * row + j * column."""
 
     name: str
@@ -141,7 +139,7 @@ def gemm(
         f"gemm_f32{', rows packed' if packs else ''}": partial(emit, packs)
         for packs in packs_rows(m, n, k, core.panel_width())
     }
-    low.choose(f"gemm {m}x{k}x{n} from {a_row} times {math.prod(dims)}", ways)
+    low.choose(lambda: f"gemm {m}x{k}x{n} from {a_row} times {math.prod(dims)}", ways)
 
 
 def _scaled(low: Lowering, name: str, factor: float) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from strandline.onnx.graph import Constant, Node
 from strandline.onnx.types import DType, TensorType
 
 
-@dataclass(frozen=True, slots=True)
-class Instr:
+class Instr(NamedTuple):
     """One kernel call. Operands are value names ("" = absent); params go to the kernel as 64-bit words, floats as
     the bits of a double."""
 
@@ -23,18 +21,18 @@ class Instr:
     """The calls that a `loop` runs. Their number goes before the params."""
 
     @property
-    def reads(self) -> Iterator[str]:
+    def reads(self) -> tuple[str, ...]:
         """All operands that it or its body reads."""
-        yield from self.inputs
-        for instr in self.body:
-            yield from instr.reads
+        if not self.body:
+            return self.inputs
+        return (*self.inputs, *(name for instr in self.body for name in instr.reads))
 
     @property
-    def writes(self) -> Iterator[str]:
+    def writes(self) -> tuple[str, ...]:
         """All operands that it or its body writes."""
-        yield from self.outputs
-        for instr in self.body:
-            yield from instr.writes
+        if not self.body:
+            return self.outputs
+        return (*self.outputs, *(name for instr in self.body for name in instr.writes))
 
 
 class Lowering(Protocol):
@@ -45,10 +43,10 @@ class Lowering(Protocol):
     opset: int
     """The version of the node's domain."""
 
-    def type(self, name: str) -> TensorType:
+    def type(self, name: str, /) -> TensorType:
         """Type of an input, output, temporary or constant."""
 
-    def value(self, name: str) -> Constant | None:
+    def value(self, name: str, /) -> Constant | None:
         """The value, when it is known at plan time."""
 
     def temp(self, dtype: DType, shape: Sequence[int]) -> str:
@@ -71,9 +69,9 @@ class Lowering(Protocol):
     ) -> None:
         """Append one kernel call."""
 
-    def choose(self, key: str, ways: Mapping[str, Callable[[], None]]) -> None:
+    def choose(self, key: Callable[[], str], ways: Mapping[str, Callable[[], None]]) -> None:
         """Emit by one of `ways` to the same values: the first, which is the policy's, unless the session
-        measures which is fastest and remembers it under `key` (operator and shape)."""
+        measures which is fastest and remembers it under `key()` (operator and shape)."""
 
     def alias(self, output: str, source: str) -> None:
         """Say that `output` is `source`'s bytes under another shape: nothing to run."""

@@ -83,19 +83,21 @@ def _summed_across(
     return summed, along(window, depth, area)
 
 
-_PLACES: dict[str, Callable[[float, int, int, float], float]] = {
-    "half_pixel": lambda x, size, out, scale: (x + 0.5) / scale - 0.5,
-    "half_pixel_symmetric": lambda x, size, out, scale: (
-        size / 2 * (1 - out / (scale * size)) + (x + 0.5) / scale - 0.5
+_PLACES: dict[str, Callable[[int, int, float], list[float]]] = {
+    "half_pixel": lambda size, out, scale: [(x + 0.5) / scale - 0.5 for x in range(out)],
+    "half_pixel_symmetric": lambda size, out, scale: [
+        size / 2 * (1 - out / (scale * size)) + (x + 0.5) / scale - 0.5 for x in range(out)
+    ],
+    "pytorch_half_pixel": lambda size, out, scale: (
+        [(x + 0.5) / scale - 0.5 for x in range(out)] if out > 1 else [0.0] * out
     ),
-    "pytorch_half_pixel": lambda x, size, out, scale: (x + 0.5) / scale - 0.5 if out > 1 else 0.0,
-    "align_corners": lambda x, size, out, scale: (
-        x * (size - 1) / (scale * size - 1) if out > 1 else 0.0
+    "align_corners": lambda size, out, scale: (
+        [x * (size - 1) / (scale * size - 1) for x in range(out)] if out > 1 else [0.0] * out
     ),
-    "asymmetric": lambda x, size, out, scale: x / scale,
-    "tf_half_pixel_for_nn": lambda x, size, out, scale: (x + 0.5) / scale,
+    "asymmetric": lambda size, out, scale: [x / scale for x in range(out)],
+    "tf_half_pixel_for_nn": lambda size, out, scale: [(x + 0.5) / scale for x in range(out)],
 }
-"""Where an output lies among `size` elements, by coordinate transformation."""
+"""Where each of `out` outputs lies among `size` elements, by coordinate transformation."""
 
 _ROUND: dict[str, Callable[[float], int]] = {
     "round_prefer_floor": lambda v: math.ceil(v - 0.5),
@@ -133,7 +135,7 @@ def resize(node: Node, low: Lowering) -> bool:
     for axis in (-2, -1):
         size, out = x.shape[axis], y.shape[axis]
         scale = factors.get(len(x.shape) + axis, 1.0)
-        at = [place(i, size, out, scale) for i in range(out)]
+        at = place(size, out, scale)
         if nearest:
             round_ = _ROUND[attrs["nearest_mode"]]
             tables += [low.constant(int64, (out,), _clipped(map(round_, at), size)), ""]
@@ -170,4 +172,5 @@ def _factors(node: Node, low: Lowering, attrs: Any) -> dict[int, float] | None:
 
 
 def _clipped(places: Any, size: int) -> list[int]:
-    return [min(max(place, 0), size - 1) for place in places]
+    last = size - 1
+    return [0 if place < 0 else min(place, last) for place in places]

@@ -110,8 +110,11 @@ def convolution(
             ways |= {f"{op} by {block}": partial(emit, op, block) for block in shape.blocks}
         else:
             ways[op] = partial(emit, op)
-    plane = "x".join(map(str, shape.plane))
-    key = f"conv {batch}x{channels} by {filters} in {groups} over {plane}"
+
+    def key() -> str:
+        plane = "x".join(map(str, shape.plane))
+        return f"conv {batch}x{channels} by {filters} in {groups} over {plane}"
+
     low.choose(key, ways)
 
 
