@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import strandline
+from tests.models.halves import halved, to_half
 from tests.runtime.models import expected, network, table
 
 ROOT = Path(__file__).parents[2]
@@ -42,14 +43,19 @@ json.dumps(results)
 """
 
 
+def half_network() -> tuple[bytes, dict[str, Any]]:
+    data, feeds = network()
+    return to_half(data), halved(feeds)
+
+
 @pytest.fixture(scope="module")
 def answers() -> list[Any]:
-    """What Pyodide makes of both models."""
+    """What Pyodide makes of the models."""
     if shutil.which("node") is None or not list((ASSETS / "wheels").glob("strandline-*.whl")):
         pytest.skip("needs Node and the page's assets: run `make assets`")
     cases = [
         [base64.b64encode(data).decode(), {k: v.tolist() for k, v in feeds.items()}]
-        for data, feeds in (network(), table())
+        for data, feeds in (network(), half_network(), table())
     ]
     wheel = next((ASSETS / "wheels").glob("strandline-*simd128-*.whl"))
     script = f"CASES = {json.dumps(cases)!r}\n{SCRIPT}"
@@ -70,8 +76,17 @@ def test_networks(answers: list[Any]) -> None:
     assert dtypes == ["float32", "int64"] and not needs_numpy
 
 
+def test_half_precision(answers: list[Any]) -> None:
+    (y, shape), dtypes, needs_numpy = answers[1]
+    data, feeds = half_network()
+    want = expected(data, feeds)
+    np.testing.assert_allclose(y, want["y"], rtol=0, atol=2e-3)
+    assert shape == want["shape"].tolist()
+    assert dtypes == ["float16", "int64"] and not needs_numpy
+
+
 def test_strings_and_maps(answers: list[Any]) -> None:
-    (labels, scores), _, needs_numpy = answers[1]
+    (labels, scores), _, needs_numpy = answers[2]
     data, feeds = table()
     want = expected(data, feeds)
     assert labels == want["label"].tolist()
@@ -81,4 +96,4 @@ def test_strings_and_maps(answers: list[Any]) -> None:
 
 
 def test_errors_are_the_same(answers: list[Any]) -> None:
-    assert answers[2].startswith("no value was fed for input 'city', 'size'")
+    assert answers[-1].startswith("no value was fed for input 'city', 'size'")
