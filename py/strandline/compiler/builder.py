@@ -33,6 +33,14 @@ ELEMENTWISE = frozenset(
 that an operand of the output's size may be overwritten."""
 
 _NARROW_BYTES = frozenset(dtype for dtype in DTYPES if dtype.itemsize == 1 and dtype.is_narrow)
+_BYTE_BY_BYTE = frozenset(
+    {
+        "Concat", "DequantizeLinear", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze",
+        "Transpose", "Unsqueeze",
+    }
+)  # fmt: skip
+"""Operators whose kernels move bytes, whatever they are, and the one that knows int4 and its like."""
+
 _ARENA, _CONSTANT, _INPUT, _OUTPUT = range(4)
 _ABSENT, _NEW = -1, -2
 """No operand's number: nothing is there, or no number yet."""
@@ -174,8 +182,10 @@ class Builder:
             raise named(error, node, map(self.types.get, node.inputs)) from error
 
     def _has_narrow_bytes(self, node: Node) -> bool:
-        """Whether the node meets float8, int4 or their like: the kernels would take them for bytes."""
+        """Whether the node meets float8, int4 or their like: most kernels would take them for bytes."""
         types = self.types
+        if node.op in _BYTE_BY_BYTE and not node.domain:
+            return False
         names = node.inputs + node.outputs
         return not _NARROW_BYTES.isdisjoint([types[n].dtype for n in names if n in types])
 

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.compiler.expand.node import check
+from strandline import Session
+from tests.compiler.expand.node import check, compare, model
+from tests.models.oracle import expected
 
 
 @pytest.mark.parametrize(("k", "block"), [(64, 32), (80, 32), (32, 16), (129, 64)])
@@ -47,3 +49,40 @@ def test_table(shape: tuple[int, int], bits: int, zeros: bool) -> None:
     known = [name for name in inputs if name != "indices"]
     attrs = {"bits": bits, "block_size": block, "gather_axis": 0, "quantize_axis": 1}
     check("GatherBlockQuantized", inputs, constant=known, **attrs)
+
+
+def test_rows_are_gathered_before_they_are_dequantized() -> None:
+    rng = np.random.default_rng(1)
+    inputs: dict[str, Any] = {
+        "data": rng.integers(0, 256, (10, 32)).astype(np.uint8),
+        "indices": rng.integers(0, 10, (2, 3)),
+        "scales": rng.uniform(0.01, 0.05, (10, 2)).astype(np.float16),
+    }
+    attrs = {"bits": 4, "block_size": 32, "gather_axis": 0, "quantize_axis": 1}
+    built = model("GatherBlockQuantized", inputs, ["y"], attrs, constant=["data", "scales"])
+    session = Session(built)
+    assert not session.needs_numpy()
+    ops = [node.op for node in session.graph.nodes if node.op != "Constant"]
+    assert ops == ["Gather", "Gather", "Gather", "DequantizeLinear"]
+    feeds = {"indices": inputs["indices"]}
+    compare(session.run(feeds), expected(built, feeds), 2e-3, 0)
+
+
+@pytest.mark.parametrize("zeros", [False, True])
+def test_products_in_half_precision(zeros: bool) -> None:
+    """As `q4f16` models have them; not through NumPy."""
+    rng, n, k, block = np.random.default_rng(4), 6, 64, 32
+    inputs: dict[str, Any] = {
+        "a": rng.normal(size=(2, 3, k)).astype(np.float16),
+        "b": rng.integers(0, 256, (n, k // block, block // 2)).astype(np.uint8),
+        "scales": rng.uniform(0.01, 0.05, (n, k // block)).astype(np.float16),
+    }
+    if zeros:
+        inputs["zeros"] = rng.integers(0, 256, (n, 1)).astype(np.uint8)
+    known = [name for name in inputs if name != "a"]
+    attrs = {"K": k, "N": n, "bits": 4, "block_size": block}
+    built = model("MatMulNBits", inputs, ["y"], attrs, constant=known)
+    session = Session(built)
+    assert not session.needs_numpy()
+    feeds = {"a": inputs["a"]}
+    compare(session.run(feeds), expected(built, feeds), 4e-3, 4e-3)

@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
 
+from strandline import Session
+from strandline.onnx.types import BY_NAME
+from strandline.ops.cast import convert
+from strandline.ops.narrow import narrow
 from tests.compiler.lower.node import both, check
 
 pytestmark = pytest.mark.usefixtures("isa")
@@ -186,6 +192,71 @@ def test_quantize_and_back(dtype: str, axis: int | None) -> None:
     scale = scale.astype(np.float32)
     check("QuantizeLinear", x, scale, zero, opset=19, **attrs)
     check("DequantizeLinear", whole(dtype, 3, 5, 37), scale, zero, opset=19, **attrs)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint16", "int4", "uint4", "int2", "uint2"])
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("zeros", [False, True])
+def test_blocks_come_back(dtype: str, axis: int, zeros: bool) -> None:
+    """A scale for every two along the axis; a type of a few bits has each in a byte of its own."""
+    rng = np.random.default_rng(2)
+    shape = [4, 6, 10]
+    few = [size // 2 if i == axis % 3 else size for i, size in enumerate(shape)]
+    x, zero = (convert(rng.integers(-9, 9, size), BY_NAME[dtype]) for size in (shape, few))
+    scale = rng.uniform(0.1, 1, few).astype(np.float32)
+    given = (x, scale, zero) if zeros else (x, scale)
+    check("DequantizeLinear", *given, opset=21, axis=axis, block_size=2)
+
+
+@pytest.mark.parametrize("dtype", ["int4", "uint4"])
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_a_few_bits_come_back(dtype: str, axis: int | None) -> None:
+    x = narrow(np.arange(-24, 24, dtype=np.float32).reshape(6, 8), BY_NAME[dtype])
+    size = () if axis is None else (x.shape[axis],)
+    zero = narrow(np.full(size, 3, np.float32), BY_NAME[dtype])
+    scale = np.asarray(np.linspace(0.1, 1, int(np.prod(size))), np.float32).reshape(size)
+    check("DequantizeLinear", x, scale, zero, opset=21, **({} if axis is None else {"axis": axis}))
+
+
+@pytest.mark.parametrize("code", [TensorProto.INT4, TensorProto.UINT4])
+@pytest.mark.parametrize("block", [0, 4])
+@pytest.mark.parametrize("half", [False, True])
+def test_weights_of_four_bits_need_no_numpy(code: int, block: int, half: bool) -> None:
+    """Transposed before they are dequantized, as exporters do."""
+    rng, dtype = np.random.default_rng(0), np.float16 if half else np.float32
+    low = -8 if code == TensorProto.INT4 else 0
+    w, zero = (rng.integers(low, low + 16, size) for size in ((6, 8), (6, 2) if block else (6,)))
+    scale = rng.uniform(0.1, 0.5, zero.shape).astype(dtype)
+    attrs = {"axis": 1, "block_size": block} if block else {"axis": 0}
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "scale", "zero"], ["d"], **attrs),
+        helper.make_node("Transpose", ["d"], ["t"], perm=[1, 0]),
+        helper.make_node("MatMul", ["x", "t"], ["y"]),
+    ]
+    type_ = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", type_, ["N", 8])],
+        [helper.make_tensor_value_info("y", type_, ["N", 6])],
+        [
+            helper.make_tensor("w", code, w.shape, w.ravel().tolist()),
+            helper.make_tensor("zero", code, zero.shape, zero.ravel().tolist()),
+            numpy_helper.from_array(scale, "scale"),
+        ],
+    )
+    imports = [helper.make_opsetid("", 21)]
+    model = helper.make_model(graph, opset_imports=imports, ir_version=10).SerializeToString()
+    feeds = {"x": rng.standard_normal((3, 8)).astype(dtype)}
+    session = Session(model)
+    assert not session.needs_numpy()
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    peer = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    (want,) = peer.run(None, feeds)
+    (got,) = session.run(feeds).values()
+    assert got.dtype == want.dtype
+    np.testing.assert_allclose(got, want, rtol=2e-3 if half else 1e-5, atol=1e-2 if half else 1e-5)
 
 
 def test_sums_in_32_bits_come_back() -> None:

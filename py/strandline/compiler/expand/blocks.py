@@ -8,7 +8,6 @@ from strandline.compiler.expand.registry import expands
 from strandline.compiler.expand.writer import Writer
 from strandline.onnx.graph import Constant
 from strandline.onnx.types import uint8
-from strandline.ops.rules import axis_of
 
 
 def unpacked(packed: Constant, bits: int) -> bytes:
@@ -82,7 +81,8 @@ def _gather(
     gather_axis: int = 0,
     quantize_axis: int = 1,
 ) -> Any:
-    """From the whole table, dequantized once."""
+    """Blocks that lie along the last axis are gathered with their scales and only then dequantized; other
+    tables are dequantized once."""
     steps, zero = data, zero_points
     if w.dtype(data) is uint8:
         held, scale = w.weights(data, "the data"), w.weights(scales, "the scales")
@@ -95,15 +95,11 @@ def _gather(
             zero = w.constant(uint8, scale.shape, lines(origin, width, scale.shape[-1]))
         else:
             zero = w.constant(uint8, scale.shape, bytes([1 << bits - 1]) * scale.type.size)
-    table, scale_ = w.value(steps), w.value(scales)
-    axis = quantize_axis
-    if table is not None and scale_ is not None:
-        axis = axis_of(axis, len(table.shape))
-        last = axis == len(table.shape) - 1
-        if last and zero and w.dtype(steps) is uint8 and table.shape[-1] % block_size == 0:
-            flat = w.real(
-                w.reshape(steps, -1, block_size), w.reshape(scales, -1), w.reshape(zero, -1), axis=0
-            )
-            return w("Gather", w.reshape(flat, *table.shape), indices, axis=gather_axis)
-    real = w.real(steps, scales, zero, axis=axis, block_size=block_size)
+    rank = w.rank(steps)
+    if rank is not None and quantize_axis % rank == rank - 1 != gather_axis % rank:
+        rows = [
+            w("Gather", x, indices, axis=gather_axis) if x else "" for x in (steps, scales, zero)
+        ]
+        return w.real(*rows, axis=-1, block_size=block_size)
+    real = w.real(steps, scales, zero, axis=quantize_axis, block_size=block_size)
     return w("Gather", real, indices, axis=gather_axis)

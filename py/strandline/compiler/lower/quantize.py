@@ -12,12 +12,32 @@ from strandline import core
 from strandline.compiler import quantized as q
 from strandline.compiler.lower.binary import pair
 from strandline.compiler.lower.choice import ROWS, WIDEST_DEPTHWISE, gathered_pixels, plane_floats
-from strandline.compiler.lower.layout import MAX_RANK, broadcast, code, merge, split
+from strandline.compiler.lower.half import as_type
+from strandline.compiler.lower.layout import (
+    MAX_RANK,
+    broadcast,
+    code,
+    contiguous,
+    merge,
+    split,
+)
 from strandline.compiler.lower.linear import NONE, Activation, Matrix, activation_of
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.compiler.lower.window import plane_of
 from strandline.onnx.graph import Node
-from strandline.onnx.types import DType, float32, int8, int16, int32, uint8, uint16
+from strandline.onnx.types import (
+    DType,
+    float32,
+    int2,
+    int4,
+    int8,
+    int16,
+    int32,
+    uint2,
+    uint4,
+    uint8,
+    uint16,
+)
 from strandline.ops.conv import conv_window
 from strandline.ops.rules import axis_of, broadcast_shapes
 from strandline.ops.windows import Window
@@ -26,17 +46,32 @@ BLOCK_ROWS = 48
 """Rows of A that gemm_i8 packs at a time."""
 _WHOLE, _REAL, _QUANTIZED = range(3)
 _BYTES = (int8, uint8)
+_IN_BYTES = (int4, uint4, int2, uint2)
+"""Types of fewer bits, each element in a byte of its own."""
 
 
 def _lines(low: Lowering, x: str, scale: str) -> tuple[int, int, int] | None:
-    """(before, along, after) the axis of the scales; None for scales per block."""
+    """(before, along, after) the axis of the scales, blocks along the last axis as rows of their own; None
+    for other blocks."""
     shape, scales = low.type(x).shape, low.type(scale).shape
     if low.attrs["block_size"]:
-        return None
+        blocks = _blocks(low, x, scale)
+        return None if blocks is None or blocks[3] != 1 else (1, blocks[0] * blocks[1], blocks[2])
     if math.prod(scales) == 1:
         return 1, 1, low.type(x).size
     axis = axis_of(low.attrs["axis"], len(shape)) if len(shape) else 0
     return split(shape, axis) if scales == shape[axis : axis + 1] else None
+
+
+def _blocks(low: Lowering, x: str, scale: str) -> tuple[int, int, int, int] | None:
+    """(elements before the axis, blocks along it, of how many, elements after it); None where the last
+    block is shorter."""
+    shape, size = low.type(x).shape, int(low.attrs["block_size"])
+    axis = axis_of(low.attrs["axis"], len(shape))
+    before, along, after = split(shape, axis)
+    if along % size or low.type(scale).shape != (*shape[:axis], along // size, *shape[axis + 1 :]):
+        return None
+    return before, along // size, size, after
 
 
 def _linear(node: Node, low: Lowering, op: str, x: str, whole: DType) -> bool:
@@ -63,10 +98,32 @@ def quantize(node: Node, low: Lowering) -> bool:
 @lower("DequantizeLinear")
 def dequantize(node: Node, low: Lowering) -> bool:
     whole = low.type(node.inputs[0]).dtype
-    fits = whole in (*_BYTES, int16, uint16, int32)
+    fits = whole in (*_BYTES, *_IN_BYTES, int16, uint16, int32)
     if not fits or low.type(node.outputs[0]).dtype is not float32:
         return False
-    return _linear(node, low, "dequantize_linear_f32", node.inputs[0], whole)
+    if _linear(node, low, "dequantize_linear_f32", node.inputs[0], whole):
+        return True
+    return bool(low.attrs["block_size"]) and _dequantize_blocks(node, low)
+
+
+def _dequantize_blocks(node: Node, low: Lowering) -> bool:
+    """Blocks along an axis that is not the last."""
+    x, scale, zero = (*node.inputs, "")[:3]
+    blocks = _blocks(low, x, scale)
+    if blocks is None or low.type(scale).dtype is not float32:
+        return False
+    if zero and low.type(zero).shape != low.type(scale).shape:
+        return False
+    _, count, _, after = blocks
+    along = merge(blocks, contiguous(blocks), (count * after, after, 0, 1))
+    params = (code(float32), len(along[0]), *along[0], *along[1], *along[2])
+    steps = as_type(low, x, float32)
+    if zero:
+        centred = low.temp(float32, low.type(x).shape)
+        low.emit("sub", (steps, as_type(low, zero, float32)), (centred,), *params)
+        steps = centred
+    low.emit("mul", (steps, scale), (node.outputs[0],), *params)
+    return True
 
 
 @lower("DynamicQuantizeLinear")
