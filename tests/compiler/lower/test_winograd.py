@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from strandline import core
-from strandline.compiler.lower.choice import ROWS, ConvShape
+from strandline.compiler.lower.choice import ConvShape, padded_rows
 
 pytestmark = pytest.mark.usefixtures("isa")
 generated = settings(
@@ -46,7 +46,7 @@ def winograd(
     shape = ConvShape(plane, channels, filters, 1, core.panel_width())
     if rows is not None:
         shape.__dict__["block_rows"] = rows
-    packed = np.full(36 * (filters + ROWS) * channels, np.nan, np.float32)
+    packed = np.full(36 * padded_rows(filters) * channels, np.nan, np.float32)
     core.call("pack_winograd_f32", (w,), (packed,), filters, channels)
     y = np.full((batch, filters, *out), np.nan, np.float32)
     # A sum must not depend on what the scratch held before.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 ROWS = 12
-"""The tallest tile of any instruction set: packed weights are padded to a multiple of at most this many rows."""
+"""The tallest tile of any instruction set; the others' heights divide it."""
 WIDEST_DEPTHWISE = 64
 WIDEST_POOL = 256
 """Columns that a sliding window may have."""
@@ -24,6 +24,11 @@ _TRANSFORM = 300, 220
 """What transforming a tile costs in products of vectors: per channel on the way in, per filter on the way out."""
 _START = 8
 """What beginning and ending a sum costs, in products."""
+
+
+def padded_rows(rows: int) -> int:
+    """Rows of packed weights, for the tiles of any instruction set."""
+    return -(-rows // ROWS) * ROWS
 
 
 def packs_rows(rows: int, columns: int, inner: int, panel: int) -> tuple[bool, ...]:

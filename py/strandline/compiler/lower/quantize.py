@@ -11,7 +11,12 @@ from typing import Any
 from strandline import core
 from strandline.compiler import quantized as q
 from strandline.compiler.lower.binary import pair
-from strandline.compiler.lower.choice import ROWS, WIDEST_DEPTHWISE, gathered_pixels, plane_floats
+from strandline.compiler.lower.choice import (
+    WIDEST_DEPTHWISE,
+    gathered_pixels,
+    padded_rows,
+    plane_floats,
+)
 from strandline.compiler.lower.half import as_type
 from strandline.compiler.lower.layout import (
     MAX_RANK,
@@ -185,8 +190,10 @@ def _shared(low: Lowering, f: Finish, a: str, b: str, y: str) -> tuple[int | flo
 def pack(low: Lowering, b: Matrix, op: str = "pack_b_i8", taps: int = 1) -> str:
     """`b` as gemm_i8 reads it (conv2d_i8: `op` "pack_w_i8"): once per session when it is constant, else
     in every run."""
-    panel = core.panel_width() if op == "pack_b_i8" else ROWS
-    columns = -(-b.columns // panel) * panel
+    columns = padded_rows(b.columns)
+    if op == "pack_b_i8":
+        panel = core.panel_width()
+        columns = -(-b.columns // panel) * panel
     size = b.count * columns * (-(-b.rows // 4) * 8 + 4)
     signed = int(low.type(b.name).dtype is int8)
     params = (b.rows, b.columns, b.count, b.row, b.column, b.step, signed, taps)

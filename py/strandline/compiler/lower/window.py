@@ -11,10 +11,10 @@ from typing import Any
 from strandline import core
 from strandline.compiler.lower.binary import pair
 from strandline.compiler.lower.choice import (
-    ROWS,
     WIDEST_DEPTHWISE,
     WIDEST_POOL,
     conv_shape,
+    padded_rows,
     plane_floats,
 )
 from strandline.compiler.lower.half import narrow_output, wide_output, widened
@@ -54,7 +54,7 @@ def pack_weights(low: Lowering, name: str, groups: int) -> str:
     shape = low.type(name).shape
     rows, columns = shape[0] // groups, math.prod(shape[1:])
     return _packed(
-        low, "pack_a_f32", name, groups * (rows + ROWS) * columns, (groups, rows, columns)
+        low, "pack_a_f32", name, groups * padded_rows(rows) * columns, (groups, rows, columns)
     )
 
 
@@ -95,7 +95,7 @@ def convolution(
         if block:
             extra = (block,)
             floats = replace(shape, block=block).winograd_floats
-            size = 36 * (filters + ROWS) * channels
+            size = 36 * padded_rows(filters) * channels
             weights = _packed(low, "pack_winograd_f32", w, size, (filters, channels))
         elif op == "conv2d_f32":
             floats, weights = PACKED_ROWS, pack_weights(low, w, groups)
