@@ -10,10 +10,12 @@ import pytest
 
 from strandline.bundle.edge import Edge, columns_of, process_memory, rows_of
 from strandline.bundle.errors import InputError
+from strandline.bundle.manifest import ManifestError
 from strandline.bundle.pack import Packed
 from strandline.bundle.pipeline import open_site
 from strandline.drift import Profile, Segment, wire
 from tests.bundle.models import mixed
+from tests.onnx.test_source import Elsewhere
 
 HEADER = {"id": str(uuid.UUID(int=1)), "session": str(uuid.UUID(int=2)), "seq": 0,
           "started": "2026-01-01T00:00:00.000Z", "ended": "2026-01-01T00:01:00.000Z"}  # fmt: skip
@@ -36,6 +38,17 @@ def split(tmp_path: Path, packed: Callable[..., Packed]) -> Edge:
     packed(mixed, rows, name="mixed", version="8", segments=["region", "city"], counters=["bought"])
     manifest, read = open_site(tmp_path / "site")
     return Edge(manifest.dumps(), read, memory=lambda: None)
+
+
+def test_a_site_whose_files_lie_elsewhere(tmp_path: Path, packed: Callable[..., Packed]) -> None:
+    packed(mixed, "city,age,visits\n" + "Oslo,30.5,3\n" * 9, name="mixed", version="7")
+    manifest, read = open_site(tmp_path / "site")
+    rows = json.dumps(ROWS)
+    here = Edge(manifest.dumps(), read)
+    there = Edge(manifest.dumps(), lambda path: Elsewhere(read(path)))
+    assert json.loads(there.predict(rows))["rows"] == json.loads(here.predict(rows))["rows"]
+    with pytest.raises(ManifestError, match=manifest.model.file):
+        Edge(manifest.dumps(), lambda path: Elsewhere(read(path) + b" "))
 
 
 def test_segments_need_not_be_features(split: Edge) -> None:

@@ -112,7 +112,8 @@ Every runtime has a worker of its own per model, in which another, small model r
 its creation from the file's bytes, *first run* beside a later one: medians over sessions made in turns.
 *Another shape*: planning for it as a share of one run on it, and again when it comes back. *Memory* is
 all WebAssembly memory of the worker at its most, loading and runs included, in MB (before the model
-came); the file itself lies in JavaScript's memory besides until the session is made, for every runtime.
+came); the file itself lies in JavaScript's memory besides: for onnxruntime-web until the session is
+made, for this engine as long as there is the session, which fetches large weights from there.
 *Device* is what the visitor's device spends: the peak resident memory (VmHWM) of a renderer process that
 holds the one runtime alone, boot, session and four runs included, less that of the page without it, in
 MB: JavaScript's heap, the code as it was fetched and as it was compiled, and those pages of WebAssembly

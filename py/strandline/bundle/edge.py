@@ -14,7 +14,7 @@ from typing import Any
 from strandline.bundle import delimited
 from strandline.bundle.errors import InputError
 from strandline.bundle.manifest import Manifest
-from strandline.bundle.pipeline import Pipeline, verified
+from strandline.bundle.pipeline import Pipeline, Read, verified
 from strandline.drift import Profile, Reference, result
 from strandline.drift.columns import number, text
 from strandline.drift.quality import RegressionTask, Task, summary
@@ -44,7 +44,7 @@ class Edge:
     def __init__(
         self,
         manifest_json: str,
-        read: Callable[[str], bytes],
+        read: Read,
         clock: Callable[[], float] = time.perf_counter,
         memory: Callable[[], float | None] = process_memory,
     ) -> None:

@@ -17,16 +17,20 @@ from strandline.drift import columns as cells
 from strandline.drift import vectors
 from strandline.drift.columns import Column
 from strandline.drift.kinds import are_vectors
+from strandline.onnx.source import Source, fetch
 from strandline.runtime import Session
 from strandline.runtime.feeds import FeedError
 
 ROWS_PER_RUN = 4096
 """Long inputs run in pieces of this many rows, so that the arena stays small."""
 
+_HASHED = 1 << 20
+"""Bytes of a model that are hashed at a time, where they lie elsewhere."""
+
 _FORMATS = {"float32": "f", "float64": "d", "int64": "q"}
 
 Columns = Mapping[str, Sequence[Any]]
-Read = Callable[[str], bytes]
+Read = Callable[[str], bytes | Source]
 
 
 class Pipeline:
@@ -37,7 +41,7 @@ class Pipeline:
     manifest
         How columns become feeds and outputs become predictions.
     read
-        Gives the bytes of a file of the site by its path from the site's root (`model/model.onnx`).
+        Gives a file of the site by its path from the site's root (`model/model.onnx`): its bytes, or where they are.
 
     Raises
     ------
@@ -47,7 +51,9 @@ class Pipeline:
 
     def __init__(self, manifest: Manifest, read: Read) -> None:
         self.manifest = manifest
-        self.session = Session(verified(read, manifest.model.file, manifest.model.sha256))
+        model = read(manifest.model.file)
+        _check(model, manifest.model.file, manifest.model.sha256)
+        self.session = Session(model)
         self._ranks = {
             v.name: len(v.shape) if v.shape is not None else 2 for v in self.session.inputs
         }
@@ -171,13 +177,25 @@ def open_site(path: str | Path) -> tuple[Manifest, Read]:
 def verified(read: Read, file: str, sha256: str) -> bytes:
     """The bytes of `file`, if they have this SHA-256. Raises ManifestError."""
     data = read(file)
-    found = hashlib.sha256(data).hexdigest()
+    if isinstance(data, Source):
+        data = bytes(fetch(data, 0, len(data)))
+    _check(data, file, sha256)
+    return data
+
+
+def _check(data: bytes | Source, file: str, sha256: str) -> None:
+    digest = hashlib.sha256()
+    if isinstance(data, Source):
+        for start in range(0, len(data), _HASHED):
+            digest.update(fetch(data, start, min(start + _HASHED, len(data))))
+    else:
+        digest.update(data)
+    found = digest.hexdigest()
     if found != sha256:
         raise ManifestError(
             f"{file} is not the file this site was packed with (SHA-256 {found[:12]}…, "
             f"the manifest has {sha256[:12]}…): pack or copy the site again"
         )
-    return data
 
 
 def load_preprocess(

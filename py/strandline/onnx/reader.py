@@ -14,6 +14,7 @@ from strandline.onnx import wire
 from strandline.onnx.functions import Function, Inliner, Reference
 from strandline.onnx.graph import Constant, Dim, Graph, Node, ValueInfo
 from strandline.onnx.names import subgraphs
+from strandline.onnx.source import Source, fetch, hollow
 from strandline.onnx.tensors import ExternalFiles, dtype_of, join, read_pair, read_tensor
 from strandline.onnx.wire import ModelError
 
@@ -26,13 +27,18 @@ _NUMBERS, _TEXTS = wire.mask(7, 8), wire.mask(9)
 """Fields of an AttributeProto that are lists."""
 
 
-def read(data: bytes | memoryview, *, base_dir: Path | None = None) -> Graph:
-    """Read a model. Weights stay views into `data`; tensors in files of their own are sought in
-    `base_dir`.
+def read(data: bytes | memoryview | Source, *, base_dir: Path | None = None) -> Graph:
+    """Read a model. Weights stay views into `data`, large ones of a `Source` stay there until they are
+    asked for; tensors in files of their own are sought in `base_dir`.
 
     Raises ModelError, with the byte or the node where it went wrong, for anything that is not a
     sound model.
     """
+    if isinstance(data, Source):
+        try:
+            return _Reader(hollow(data), ExternalFiles(base_dir, data)).model()
+        except ModelError:
+            data = fetch(data, 0, len(data))  # of which an error can name the byte
     view = memoryview(data).cast("B").toreadonly()
     return _Reader(view, ExternalFiles(base_dir)).model()
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from strandline.onnx import wire
-from strandline.onnx.graph import Constant
+from strandline.onnx.graph import Computed, Constant
+from strandline.onnx.source import OWN_FILE, Source, fetch
 from strandline.onnx.types import BY_CODE, DType, TensorType
 from strandline.onnx.wire import ModelError
 
@@ -27,11 +29,19 @@ _UNREAD_TYPES = {14: "complex64", 15: "complex128", 27: "float6e2m3", 28: "float
 
 class ExternalFiles:
     """The data files beside a model, each read once. `base_dir` None: the model came as bytes
-    alone."""
+    alone. `own`: the model's own file, where large weights were left in it."""
 
-    def __init__(self, base_dir: Path | None) -> None:
+    def __init__(self, base_dir: Path | None, own: Source | None = None) -> None:
         self._base_dir = base_dir
+        self._own = own
         self._files: dict[str, memoryview] = {}
+
+    def left(self, location: str, offset: int, length: int) -> Callable[[], memoryview] | None:
+        """What fetches bytes that were left in the model's own file; None when these are not."""
+        own = self._own
+        if location != OWN_FILE or own is None or not 0 <= offset <= len(own) - length:
+            return None
+        return partial(fetch, own, offset, offset + length)
 
     def span(self, location: str, offset: int, length: int | None, tensor: str) -> memoryview:
         """`length` bytes (None: to the end) of the file from `offset` on.
@@ -123,7 +133,11 @@ def read_tensor(
             raise ModelError(f"{where} is {type_} but holds {len(strings)} strings")
         return name, Constant(type_, memoryview(b""), tuple(strings))
     if is_external:
-        value_bytes = _external(files, external, type_, name)
+        place = _place(external, type_, name)
+        left = files.left(*place)
+        if left is not None and dtype.per_byte == 1 and place[2] == type_.nbytes:
+            return name, Computed(type_, left)
+        value_bytes = files.span(*place, name) if left is None else left()
     elif raw is not None:
         value_bytes = raw
     else:
@@ -150,9 +164,8 @@ def _unpack(packed: memoryview, type_: TensorType) -> memoryview:
     return memoryview(bytes(result[: type_.size]))
 
 
-def _external(
-    files: ExternalFiles, entries: dict[str, str], type_: TensorType, name: str
-) -> memoryview:
+def _place(entries: dict[str, str], type_: TensorType, name: str) -> tuple[str, int, int]:
+    """Location, offset and length of external data."""
     try:
         location = entries["location"]
         offset = int(entries.get("offset", 0))
@@ -160,7 +173,7 @@ def _external(
         length = int(entries["length"]) if "length" in entries else stored
     except (KeyError, ValueError) as error:
         raise ModelError(f"tensor '{name}' has a wrong external_data entry: {error}") from None
-    return files.span(location, offset, length, name)
+    return location, offset, length
 
 
 def _typed(dtype: DType, parts: dict[int, list[memoryview[Any]]]) -> memoryview:

@@ -16,6 +16,19 @@ from strandline.runtime.prepared import NotPreparedError, Prepared
 from strandline.runtime.session import Session
 
 
+class Held:
+    """A `Source` (onnx/source.py) of the bytes of a JavaScript Uint8Array."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    def __len__(self) -> int:
+        return int(self._array.length)
+
+    def read_into(self, start: int, into: memoryview) -> None:
+        self._array.subarray(start, start + len(into)).assign_to(into)
+
+
 def inputs(session: Session) -> str:
     """The model's inputs: `[{"name", "dtype", "shape"}]`, null for a free size and for what is not
     declared."""

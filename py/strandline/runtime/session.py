@@ -11,6 +11,7 @@ from strandline.compiler.expand import expand
 from strandline.compiler.store import LocalStrings, Store
 from strandline.onnx import read
 from strandline.onnx.graph import Graph, ValueInfo
+from strandline.onnx.source import Source
 from strandline.onnx.types import TensorType
 from strandline.onnx.types import string as string_type
 from strandline.runtime import feeds as feeding
@@ -30,7 +31,8 @@ Backend = Literal["core", "reference"]
 class Session:
     """A model, ready to run.
 
-    `model` is the bytes of an `.onnx` file or its path. The backend "core" compiles a plan per set
+    `model` is the bytes of an `.onnx` file, its path, or a `Source` of its bytes, where large weights
+    then stay until they are wanted. The backend "core" compiles a plan per set
     of input shapes and runs it in the C core; "reference" computes node by node in NumPy, slowly
     and plainly.
 
@@ -43,7 +45,7 @@ class Session:
 
     def __init__(
         self,
-        model: bytes | str | Path,
+        model: bytes | str | Path | Source,
         *,
         backend: Backend = "core",
         autotune: Tuning | str | Path | bool = False,

@@ -16,6 +16,7 @@ from time import perf_counter
 from strandline.core import Tensor, call
 from strandline.onnx.types import BY_NAME, TensorType
 from strandline.runtime import Session
+from strandline.runtime.door import Held
 
 def _tensor(spec, data):
     if spec["dtype"] == "string":
@@ -29,7 +30,7 @@ def _tensor(spec, data):
 class Case:
     def __init__(self, model):
         started = perf_counter()
-        self.session = Session(model.to_bytes())
+        self.session = Session(Held(model))
         self.created = perf_counter() - started
 
     def feed(self, specs, buffers):

@@ -22,11 +22,12 @@ export interface Edge {
   take_window(report: string): string | null | undefined;
 }
 
-/** Python's side of the door: `get(path)` gives a buffer, which becomes `bytes` in one copy; `memory()` gives megabytes. */
+/** Python's side of the door: `get(path)` gives a buffer, from which Python copies what it wants; `memory()` gives megabytes. */
 const MAKE_EDGE = `
 def make(manifest, get, memory):
     from strandline.bundle.edge import Edge
-    return Edge(manifest, lambda path: get(path).to_bytes(), memory=memory)
+    from strandline.runtime.door import Held
+    return Edge(manifest, lambda path: Held(get(path)), memory=memory)
 make
 `;
 
