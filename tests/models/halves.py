@@ -43,9 +43,11 @@ def to_half(model: bytes, *, keep_io_types: bool = False) -> bytes:
 
 
 def halved(feeds: Any) -> dict[str, Any]:
-    """Feeds with float16 in place of float32."""
-    single = np.dtype(np.float32)
-    return {n: v.astype(np.float16) if v.dtype == single else v for n, v in feeds.items()}
+    """Feeds (None: absent) with float16 in place of float32."""
+    return {
+        name: value.astype(np.float16) if getattr(value, "dtype", None) == np.float32 else value
+        for name, value in feeds.items()
+    }
 
 
 def _nodes(graph: Any) -> Iterable[Any]:

@@ -148,4 +148,4 @@ def det(x: Array) -> Array:
 @op("Inverse", domain="com.microsoft", shape=same)
 def inverse(x: Array) -> Array:
     """Of every square matrix in the last two axes; the standard has no such operator."""
-    return np.linalg.inv(x).astype(x.dtype)
+    return np.linalg.inv(x.astype(np.float32) if x.dtype == np.float16 else x).astype(x.dtype)

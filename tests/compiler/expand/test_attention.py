@@ -11,6 +11,7 @@ from onnx import helper, numpy_helper
 
 from strandline import Session
 from tests.compiler.expand.node import check, model
+from tests.models.halves import halved
 from tests.models.oracle import expected
 
 B, S, N, D = 2, 5, 3, 8
@@ -63,7 +64,8 @@ def test_self_attention_with_a_past(causal: int, length: int) -> None:
 @pytest.mark.parametrize("mask", ["none", "lengths", "keys"])
 @pytest.mark.parametrize("columns", [False, True])
 @pytest.mark.parametrize("causal", [0, 1])
-def test_quantized(causal: int, columns: bool, mask: str) -> None:
+@pytest.mark.parametrize("half", [False, True])
+def test_quantized(causal: int, columns: bool, mask: str, half: bool) -> None:
     rng = np.random.default_rng(7)
     n = 3 * H if columns else 1
     inputs = {
@@ -77,7 +79,9 @@ def test_quantized(causal: int, columns: bool, mask: str) -> None:
         "w_zero": np.zeros(n if columns else (), np.int8),
     }
     known = [n for n in inputs if n not in ("x", "mask")]
-    attrs = {"num_heads": N, "unidirectional": causal}
+    attrs: dict[str, Any] = {"num_heads": N, "unidirectional": causal}
+    if half:
+        inputs, attrs["atol"] = halved(inputs), 2e-2
     check("QAttention", inputs, constant=known, **attrs)
 
 

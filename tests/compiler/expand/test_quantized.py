@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.compiler.expand.node import check
+from tests.models.halves import halved
 
 TYPES = ("uint8", "int8")
 rng = np.random.default_rng
@@ -169,7 +170,8 @@ def test_product_of_floats(shape: Any, bias: bool, columns: bool) -> None:
 
 @pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize("dtypes", [("uint8", "int8"), ("uint8", "uint8"), ("int8", "int8")])
-def test_product_of_integers(dtypes: Any, known: bool) -> None:
+@pytest.mark.parametrize("half", [False, True])
+def test_product_of_integers(dtypes: Any, known: bool, half: bool) -> None:
     inputs = {
         "a": steps((2, 5, 12), dtypes[0]),
         "b": steps((12, 7), dtypes[1], 1),
@@ -180,7 +182,9 @@ def test_product_of_integers(dtypes: Any, known: bool) -> None:
         "bias": rng(3).normal(size=7).astype(np.float32),
     }
     constant = ["b", "b_scale", "b_zero", "bias"] if known else ()
-    check("MatMulIntegerToFloat", inputs, constant=constant, atol=1e-3)
+    if half:
+        inputs = halved(inputs)
+    check("MatMulIntegerToFloat", inputs, constant=constant, atol=2e-2 if half else 1e-3)
 
 
 @pytest.mark.parametrize("real", [False, True])

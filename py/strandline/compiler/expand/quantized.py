@@ -179,10 +179,11 @@ def scaled_product(
     b_zero: str = "",
     bias: str = "",
 ) -> str:
-    """A·B of integers, at the product of their scales in float32, plus a bias."""
+    """A·B of integers, at the product of their scales in float32, plus a bias, in the scales' type."""
     sums = w("Cast", w("MatMulInteger", a, b, a_zero, b_zero), to=float32.code)
-    y: str = w("Mul", sums, w("Mul", a_scale, b_scale))
-    return w("Add", y, bias) if bias else y
+    scale, other, last = (w.cast(x, float32) if x else "" for x in (a_scale, b_scale, bias))
+    y: str = w("Mul", sums, w("Mul", scale, other))
+    return w.cast(w("Add", y, last) if last else y, w.dtype(a_scale))
 
 
 @expands("DynamicQuantizeMatMul")
