@@ -86,3 +86,21 @@ def test_products_in_half_precision(zeros: bool) -> None:
     assert not session.needs_numpy()
     feeds = {"a": inputs["a"]}
     compare(session.run(feeds), expected(built, feeds), 4e-3, 4e-3)
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+@pytest.mark.parametrize(("n", "k", "block"), [(5, 64, 32), (3, 16, 64), (7, 10, 16)])
+@pytest.mark.parametrize("half", [False, True])
+def test_codes_of_bitsandbytes(kind: int, n: int, k: int, block: int, half: bool) -> None:
+    """Blocks go on from row to row, the last one may be shorter."""
+    rng, dtype = np.random.default_rng(n), np.float16 if half else np.float32
+    inputs: dict[str, Any] = {
+        "a": rng.normal(size=(2, 3, k)).astype(dtype),
+        "b": rng.integers(0, 256, n * k // 2).astype(np.uint8),
+        "absmax": rng.uniform(0.1, 0.5, -(-n * k // block)).astype(dtype),
+    }
+    attrs: dict[str, Any] = {"K": k, "N": n, "block_size": block, "quant_type": kind}
+    tolerance = {"rtol": 5e-3, "atol": 5e-3} if half else {}
+    check("MatMulBnb4", inputs, constant=["b", "absmax"], **tolerance, **attrs)
+    built = model("MatMulBnb4", inputs, ["y"], attrs, constant=["b", "absmax"])
+    assert not Session(built).needs_numpy()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 from strandline.compiler.expand.registry import expands
 from strandline.compiler.expand.writer import Writer
 from strandline.onnx.graph import Constant
-from strandline.onnx.types import uint8
+from strandline.onnx.types import float32, uint8
 
 
 def unpacked(packed: Constant, bits: int) -> bytes:
@@ -66,6 +67,47 @@ def _matmul_nbits(
     rows = w.slice(w.reshape(real, N, count * block_size), 0, K, 1)
     y = w("MatMul", a, w.transpose(rows, 1, 0))
     return w("Add", y, bias) if bias else y
+
+
+_FP4 = (0.0, 1 / 192, 2 / 3, 1.0, 1 / 3, 1 / 2, 1 / 6, 1 / 4)
+_BNB4 = (
+    (*_FP4, *(-value for value in _FP4)),
+    (
+        -1.0, -0.69619280, -0.52507305, -0.39491749, -0.28444138, -0.18477343, -0.09105004, 0.0,
+        0.07958030, 0.16093020, 0.24611230, 0.33791524, 0.44070983, 0.56261700, 0.72295684, 1.0,
+    ),
+)  # fmt: skip
+"""What the 16 codes mean, by `quant_type`: FP4, and NF4 of QLoRA (Dettmers et al. 2023, appendix E)."""
+
+
+@expands("MatMulBnb4")
+def _matmul_bnb4(
+    w: Writer,
+    a: str,
+    b: str,
+    absmax: str,
+    *,
+    K: int,
+    N: int,
+    block_size: int,
+    quant_type: int,
+    training_mode: int = 0,
+    transB: int = 1,
+) -> str:
+    """A·Bᵀ, B [N, K] in blocks of codes, the first of a byte in its high bits, each block times its
+    largest value; dequantized once."""
+    if quant_type not in (0, 1) or not transB:
+        raise w.refuse("only FP4 and NF4, of a transposed B")
+    values = _BNB4[quant_type]
+    pairs = [struct.pack("<2f", values[byte >> 4], values[byte & 15]) for byte in range(256)]
+    count = -(-N * K // block_size)
+    codes = bytes(w.weights(b, "the weights").data).ljust(-(-count * block_size // 2), b"\0")
+    numbers = b"".join(map(pairs.__getitem__, codes))[: 4 * count * block_size]
+    units = w.constant(float32, (count, block_size), numbers)
+    real = w("Mul", units, w.reshape(w.cast(absmax, float32), -1, 1))
+    rows = w.slice(w.reshape(real, -1), 0, N * K, 0)
+    y: str = w("MatMul", a, w.transpose(w.cast(w.reshape(rows, N, K), w.dtype(a)), 1, 0))
+    return y
 
 
 @expands("GatherBlockQuantized")
