@@ -44,10 +44,11 @@ def to_half(model: bytes, *, keep_io_types: bool = False) -> bytes:
 
 def halved(feeds: Any) -> dict[str, Any]:
     """Feeds (None: absent) with float16 in place of float32."""
-    return {
-        name: value.astype(np.float16) if getattr(value, "dtype", None) == np.float32 else value
-        for name, value in feeds.items()
-    }
+    with np.errstate(over="ignore"):
+        return {
+            name: value.astype(np.float16) if getattr(value, "dtype", None) == np.float32 else value
+            for name, value in feeds.items()
+        }
 
 
 def _nodes(graph: Any) -> Iterable[Any]:

@@ -142,10 +142,15 @@ def _det(inputs: Inputs, attrs: Attrs, n: int) -> Types:
 
 @op("Det", since=11, shape=_det)
 def det(x: Array) -> Array:
-    return np.linalg.det(x).astype(x.dtype)
+    return np.linalg.det(_no_half(x)).astype(x.dtype)
+
+
+def _no_half(x: Array) -> Array:
+    """NumPy's linear algebra has no float16."""
+    return x.astype(np.float32) if x.dtype == np.float16 else x
 
 
 @op("Inverse", domain="com.microsoft", shape=same)
 def inverse(x: Array) -> Array:
     """Of every square matrix in the last two axes; the standard has no such operator."""
-    return np.linalg.inv(x.astype(np.float32) if x.dtype == np.float16 else x).astype(x.dtype)
+    return np.linalg.inv(_no_half(x)).astype(x.dtype)
