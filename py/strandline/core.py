@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -62,21 +63,17 @@ if "STRANDLINE_ISA" in os.environ:
 # --- kernels -------------------------------------------------------------------------------------
 
 
-class _Letters(dict[type, str]):
-    """A word's struct character by the type of its number."""
-
-    def __missing__(self, kind: type) -> str:
-        letter = self[kind] = "d" if issubclass(kind, float) else "q"
-        return letter
-
-
-_LETTERS = _Letters()
+_WORD, _DOUBLE = struct.Struct("<q"), struct.Struct("<d")
 
 
 def words(values: Sequence[int | float]) -> bytes:
     """Parameters as the core reads them: int64 words, a float as the bits of a double."""
-    letters = "".join(map(_LETTERS.__getitem__, map(type, values)))
-    return struct.Struct(f"<{letters}").pack(*values)  # struct.pack would keep every format
+    return array("q", [_bits(v) if isinstance(v, float) else v for v in values]).tobytes()
+
+
+def _bits(value: float) -> int:
+    bits: int = _WORD.unpack(_DOUBLE.pack(value))[0]
+    return bits
 
 
 def call(

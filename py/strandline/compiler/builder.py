@@ -42,8 +42,8 @@ _BYTE_BY_BYTE = frozenset(
 """Operators whose kernels move bytes, whatever they are, and the one that knows int4 and its like."""
 
 _ARENA, _CONSTANT, _INPUT, _OUTPUT = range(4)
-_ABSENT, _NEW = -1, -2
-"""No operand's number: nothing is there, or no number yet."""
+_ABSENT = -1
+"""The number of an operand that is not there."""
 
 
 class Builder:
@@ -57,9 +57,6 @@ class Builder:
         self.store = store
         self.types: dict[str, TensorType] = {}
         self.values: dict[str, Constant] = {}
-        # What rules ask for most goes straight to the dictionaries.
-        self.type = self.types.__getitem__
-        self.value = self.values.get
         self.folded: set[str] = set()
         """Names of values that hold for this plan's input shapes only."""
         self.movable: Callable[[str], bool] | None = None
@@ -72,6 +69,12 @@ class Builder:
         self._made = 0
 
     # --- what a rule sees and writes to -----------------------------------------------
+
+    def type(self, name: str) -> TensorType:
+        return self.types[name]
+
+    def value(self, name: str) -> Constant | None:
+        return self.values.get(name)
 
     def temp(self, dtype: DType, shape: Sequence[int]) -> str:
         name = self._fresh("temp")
@@ -86,9 +89,7 @@ class Builder:
     ) -> str:
         if not self.folded.isdisjoint(key):
             return self.constant(*make())
-        constant = self.store.derived(key, make)
-        name = f"derived/{'/'.join(map(str, key))}"
-        return self.know(name, constant)
+        return self.know(*self.store.derived(key, make))
 
     def codes(self, strings: Sequence[str]) -> list[int]:
         return self.store.vocabulary.add(strings)
@@ -209,11 +210,11 @@ class Builder:
         flat, loops = _flattened(code)
         for at, instr in enumerate(flat):
             op, taken, given, params, _ = instr
-            operands = [numbers.get(name, _NEW) for name in taken + given]
-            if _NEW in operands:
-                anywhere = bytewise.get(op, 0)
-                for i, name in enumerate(taken + given):
-                    operands[i] = tensors.number(name, at, anywhere >> i & 1 == 1)
+            names, anywhere = taken + given, bytewise.get(op, 0)
+            for i, name in enumerate(names):
+                if name not in numbers:
+                    tensors.add(name, at, anywhere >> i & 1 == 1)
+            operands = [numbers[name] for name in names]
             for number in operands:
                 last[number] = at
             if loops and at in loops:
@@ -299,17 +300,13 @@ class _Tensors:
         self._first: dict[str, int] = {}
         """The call that uses each base in the arena first."""
 
-    def number(self, name: str, at: int, anywhere: bool) -> int:
-        """The operand's number, which it gets now if call `at` is the first to use it; a constant may lie
-        `anywhere`."""
-        known = self.numbers.get(name)
-        if known is not None:
-            return known
+    def add(self, name: str, at: int, anywhere: bool) -> None:
+        """Number an operand that call `at` is the first to use; a constant may lie `anywhere`."""
         builder, places = self._builder, self._places
         root = builder.root(name)
-        if root is not name and root in self.numbers:
-            number = self.numbers[name] = self.numbers[root]
-            return number
+        if root in self.numbers:
+            self.numbers[name] = self.numbers[root]
+            return
         base, offset = builder.base(root)
         place = places.get(base)
         if place is None and base in builder.values:
@@ -321,9 +318,8 @@ class _Tensors:
         if place is None:
             place = (_ARENA, 0)
             self._first.setdefault(base, at)
-        number = self.numbers[name] = self.numbers[root] = len(self._lines)
+        self.numbers[name] = self.numbers[root] = len(self._lines)
         self._lines.append((base, *place, offset, builder.types[root].nbytes))
-        return number
 
     def span(self) -> dict[str, list[int]]:
         """The first and the last call that use each base in the arena."""

@@ -242,11 +242,10 @@ class _Watched(Builder):
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self.seen: set[str] = set()
-        self.value = self._seen
 
-    def _seen(self, name: str, default: Any = None, /) -> Any:
+    def value(self, name: str) -> Constant | None:
         self.seen.add(name)
-        return self.values.get(name, default)
+        return self.values.get(name)
 
 
 def _call(

@@ -3,9 +3,12 @@ here."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import gc
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 from strandline.compiler.builder import Builder
 from strandline.compiler.control import Inliner
@@ -47,10 +50,42 @@ def compile(  # noqa: A001
     An `inner` plan may give an input back as an output, without a copy.
     Raises UnsupportedOperator, and ValueError with the node when the shapes do not fit together.
     """
-    planner = _Planner(graph, store, folded, inner)
-    planner.place_inputs(input_types)
-    planner.walk()
-    return planner.finish()
+    with _uncollected():
+        planner = _Planner(graph, store, folded, inner)
+        planner.place_inputs(input_types)
+        planner.walk()
+        return planner.finish()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """What a plan is made of stays until it is done: no use in looking for garbage all the time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+class _Site(NamedTuple):
+    """What a node is, whatever the shapes."""
+
+    opsets: Mapping[str, int]
+    operator: Op
+    opset: int
+    """The version of its domain."""
+    names: tuple[str, ...]
+    """All that it uses."""
+
+    @staticmethod
+    def of(node: Node, opsets: Mapping[str, int]) -> _Site:
+        site: _Site | None = node.memo.get("site")
+        if site is None or site.opsets is not opsets:
+            opset = opsets.get("" if node.domain == "ai.onnx" else node.domain, 1)
+            site = node.memo["site"] = _Site(opsets, find(node, opsets), opset, used(node))
+        return site
 
 
 @dataclass(slots=True)
@@ -113,19 +148,20 @@ class _Planner:
 
     def _walk(self, nodes: Iterable[Node], made_here: set[str]) -> None:
         for node in nodes:
-            names = used(node)
-            branch = self._known_branch(node)
+            branch = self._known_branch(node) if node.op == "If" else None
             if branch is not None:
                 self._walk(branch, made_here)
-            elif not (self.late.isdisjoint(names) and made_here.isdisjoint(names)):
+                continue
+            site = _Site.of(node, self.graph.opsets)
+            if not (self.late.isdisjoint(site.names) and made_here.isdisjoint(site.names)):
                 self.rest.append(node)
                 self.late.update(name for name in node.outputs if name)
-            elif not self._place(node, names):
+            elif not self._place(node, site):
                 made_here.update(name for name in node.outputs if name)
 
     def _known_branch(self, node: Node) -> list[Node] | None:
         """The nodes that an If stands for, when its condition is known."""
-        condition = self.builder.values.get(node.inputs[0]) if node.op == "If" else None
+        condition = self.builder.values.get(node.inputs[0])
         if condition is None or node.domain or condition.type.size != 1:
             return None
         chosen = "then_branch" if condition.flat()[0] else "else_branch"
@@ -140,10 +176,10 @@ class _Planner:
         ends = [Node("Identity", (info.name,), (name,)) for info, name in given if name]
         return [*branch.nodes, *ends]
 
-    def _place(self, node: Node, names: tuple[str, ...]) -> bool:
+    def _place(self, node: Node, site: _Site) -> bool:
         """Whether the types of the node's outputs are known."""
         builder = self.builder
-        operator = find(node, self.graph.opsets)
+        _, operator, opset, names = site
         types: Sequence[TensorType] | None = None
         code: list[Instr] | None = None
         before = 0
@@ -152,7 +188,7 @@ class _Planner:
         self.level = before + (before & 1)
         if self.shown.isdisjoint(names):
             infos = [self.infos[name] for name in node.inputs]
-            if fold(builder, node, operator, infos, self._opset(node)):
+            if fold(builder, node, operator, infos, opset):
                 return True
             types = infer(node, operator, infos)
             if types is None:
@@ -165,13 +201,14 @@ class _Planner:
                 self._know_empty(node.outputs)
                 return True
             if code is None:
-                code = builder.lower(node, operator, self._opset(node))
+                code = builder.lower(node, operator, opset)
             if code is not None:
                 if 0 in sizes:
                     self._know_empty(self._not_written(node, code))
                 builder.know_aliases(node.outputs)
         level = self.level if code is not None else before | 1
-        self.deepest = max(self.deepest, level)
+        if level > self.deepest:
+            self.deepest = level
         for name in node.outputs:
             if name:
                 self.levels.setdefault(builder.root(name), level)
@@ -196,18 +233,14 @@ class _Planner:
         for name in filter(None, names):
             self.builder.know(name, Constant(self.builder.types[name], memoryview(b"")))
 
-    def _opset(self, node: Node) -> int:
-        return self.graph.opsets.get("" if node.domain == "ai.onnx" else node.domain, 1)
-
     # --- backward and out: steps ------------------------------------------------------
 
     def finish(self) -> Plan:
         """Drop what nobody needs, cut into steps, give every value its slot."""
         self._bases = _Bases(self.builder)
-        self._base = self._bases.base
         late = [name for name in self.outputs if name in self.late]
         rest_inputs = self._rest_inputs() if late else []
-        wanted = {self._base(name) for name in (*self.outputs, *rest_inputs)}
+        wanted = {self._bases[name] for name in (*self.outputs, *rest_inputs)}
         self._drop_dead(set(wanted))
         direct, copied = self._split_outputs()
         steps = self._steps(wanted, direct)
@@ -245,19 +278,21 @@ class _Planner:
     def _drop_dead(self, needed: set[str]) -> None:
         """Keep the work and the kernel calls that lead to `needed`, which grows to all bases in
         use."""
-        base = self._base
+        bases = self._bases
         alive = []
         for work in reversed(self.work):
             if work.code is None:
                 if not needed.isdisjoint(work.node.outputs):
-                    needed.update(map(base, work.names))
+                    needed.update([bases[name] for name in work.names])
                     alive.append(work)
                 continue
             kept = []
             for instr in reversed(work.code):
-                if not needed.isdisjoint(map(base, instr.writes)):
-                    needed.update(map(base, instr.reads))
-                    kept.append(instr)
+                for name in instr.writes:
+                    if bases[name] in needed:
+                        needed.update([bases[name] for name in instr.reads])
+                        kept.append(instr)
+                        break
             if kept:
                 work.code = kept[::-1]
                 alive.append(work)
@@ -276,17 +311,20 @@ class _Planner:
             if self.inner and root in self.inputs and types[root] == types[name]:
                 continue
             taken = root in self.builder.values or root in self.inputs or root in direct
-            if taken or self._base(name) != root:
+            if taken or self._bases[name] != root:
                 copied.add(name)
             else:
                 direct[root] = name
         return direct, copied
 
     def _steps(self, wanted: Iterable[str], direct: Mapping[str, str]) -> list[Step]:
+        bases = self._bases
         last_use: dict[str, int] = {}
         for work in self.work:
-            for names in (work.names,) if work.code is None else map(_operands, work.code):
-                last_use.update(dict.fromkeys(map(self._base, names), work.level))
+            level = work.level
+            for names in [work.names] if work.code is None else map(_operands, work.code):
+                for name in names:
+                    last_use[bases[name]] = level
         last_use.update(dict.fromkeys(wanted, _AFTER_ALL))
         steps: list[Step] = []
         for level, group in groupby(self.work, lambda work: work.level):
@@ -300,17 +338,18 @@ class _Planner:
     def _core_step(
         self, level: int, code: list[Instr], last_use: Mapping[str, int], direct: Mapping[str, str]
     ) -> CoreStep:
-        builder, base = self.builder, self._base
+        builder, bases = self.builder, self._bases
         inputs: dict[str, None] = {}
         made: dict[str, None] = {}
         for instr in code:
-            own = dict.fromkeys(map(base, instr.writes))
-            for name in map(base, instr.reads):
+            own = [bases[name] for name in instr.writes]
+            for name in [bases[name] for name in instr.reads]:
                 if name and name not in made and name not in own and name not in builder.values:
                     inputs[name] = None
-            made |= own
+            for name in own:
+                made[name] = None
         outputs = [name for name in made if name and last_use[name] > level]
-        code = chained(code, self._bases, outputs)
+        code = chained(code, builder.root, bases, outputs)
         recipe = builder.assemble(code, tuple(inputs), outputs)
         return CoreStep(
             program=recipe.program(self.store.arena),
@@ -318,7 +357,7 @@ class _Planner:
             inputs=tuple(map(self._slot, inputs)),
             outputs=tuple(map(self._slot, outputs)),
             types=tuple(builder.types[direct.get(name, name)] for name in outputs),
-            kernels=tuple(_kernels(code)),
+            kernels=_kernels(code),
         )
 
     def _host_step(self, work: _Work) -> Step:
@@ -354,8 +393,6 @@ class _Bases(dict[str, str]):
     def __init__(self, builder: Builder) -> None:
         super().__init__()
         self._builder = builder
-        self.root = builder.root
-        self.base = self.__getitem__
 
     def __missing__(self, name: str) -> str:
         base = self[name] = self._builder.base(name)[0]
@@ -379,11 +416,13 @@ def _operands(instr: Instr) -> tuple[str, ...]:
     return instr.reads + instr.writes
 
 
-def _kernels(code: Iterable[Instr]) -> Iterable[str]:
+def _kernels(code: Iterable[Instr]) -> tuple[str, ...]:
+    names: list[str] = []
     for instr in code:
-        yield instr.op
+        names.append(instr.op)
         if instr.body:
-            yield from _kernels(instr.body)
+            names += _kernels(instr.body)
+    return tuple(names)
 
 
 def _is_zip_map(node: Node) -> bool:

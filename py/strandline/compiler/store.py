@@ -82,7 +82,7 @@ class Store:
         """Kernels that packed constants in a layout of the instruction set in force."""
         self.bodies: dict[int, tuple[Graph, Graph]] = {}
         """Bodies of control flow by identity, and what the passes make of them."""
-        self._derived: dict[tuple[Any, ...], Constant] = {}
+        self._derived: dict[tuple[Any, ...], tuple[str, Constant]] = {}
         self._buffers: dict[int, tuple[Constant, Any]] = {}
 
     def for_body(self) -> Store:
@@ -93,13 +93,15 @@ class Store:
 
     def derived(
         self, key: tuple[Any, ...], make: Callable[[], tuple[DType, Sequence[int], Any]]
-    ) -> Constant:
-        """The constant under `key`, made by `make` when it is asked for first."""
-        if key not in self._derived:
-            self._derived[key] = constant_of(*make())
+    ) -> tuple[str, Constant]:
+        """The constant under `key`, made by `make` when it is asked for first, and its name."""
+        known = self._derived.get(key)
+        if known is None:
+            name = f"derived/{'/'.join(map(str, key))}"
+            known = self._derived[key] = name, constant_of(*make())
             if core.isa() in key:
                 self.packings.add(str(key[0]))
-        return self._derived[key]
+        return known
 
     @contextmanager
     def trial(self) -> Iterator[None]:

@@ -35,7 +35,7 @@ def plans(g: Graph, *feeds: Any) -> tuple[Plan, Plan]:
         patch.setattr(chain, "worthwhile", lambda steps, panel: steps > 1)
         patch.setattr(chain, "callable_within", lambda panel: True)
         made = planner.compile(g, types, Store())
-        patch.setattr(planner, "chained", lambda code, memory, kept: code)
+        patch.setattr(planner, "chained", lambda code, root, bases, kept: code)
         return made, planner.compile(g, types, Store())
 
 
@@ -153,13 +153,10 @@ def test_parts_of_a_larger_value_are_not_waited_for() -> None:
     assert run(together, feed) == run(apart, feed)
 
 
-class Flat:
+class Flat(dict[str, str]):
     """A memory in which every value is its own."""
 
-    def root(self, name: str) -> str:
-        return name
-
-    def base(self, name: str) -> str:
+    def __missing__(self, name: str) -> str:
         return name
 
 
@@ -174,9 +171,9 @@ def test_pure_and_idempotent() -> None:
         Instr("relu", ("c",), ("y",), (F, 8192, 0.0, 0.0)),
     ]
     before = list(code)
-    once = chain.chained(code, Flat(), {"y"})
+    once = chain.chained(code, str, Flat(), {"y"})
     assert code == before and [instr.op for instr in once] == ["chain_f32"]
-    assert chain.chained(once, Flat(), {"y"}) == once
+    assert chain.chained(once, str, Flat(), {"y"}) == once
 
 
 def test_what_changes_later_is_read_in_time() -> None:
@@ -186,7 +183,7 @@ def test_what_changes_later_is_read_in_time() -> None:
         Instr("fill", (), ("x",), (4, 8192, 0)),
         Instr("neg", ("a",), ("y",), (F, 8192, 0.0, 0.0)),
     ]
-    assert chain.chained(code, Flat(), {"y"}) == code
+    assert chain.chained(code, str, Flat(), {"y"}) == code
 
 
 def test_nothing_of_no_rows() -> None:

@@ -6,9 +6,9 @@ by the same operations as before, so results are the same to the bit.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from strandline import core
 from strandline.compiler.lower.layout import MAX_RANK, contiguous, merge
@@ -49,16 +49,6 @@ def callable_within(panel: int) -> bool:
     return panel >= 32
 
 
-class Memory(Protocol):
-    """What is known of values."""
-
-    def root(self, name: str, /) -> str:
-        """The value whose bytes `name` is."""
-
-    def base(self, name: str, /) -> str:
-        """The value in whose memory `name` lies."""
-
-
 _Operand = tuple[str, tuple[int, ...]]
 """The root of a value, and strides in elements."""
 
@@ -96,11 +86,12 @@ class _Group:
 
     def join(self, step: _Step) -> bool:
         """Take the step in, if one walk and one call serve for all."""
-        bounds = self.bounds | step.bounds
+        own = step.bounds
+        bounds = self.bounds | own
         inputs = {key for key in self.inputs if key[0] != step.result} | step.keys
         ordered = sorted(bounds)
         if (
-            max(bounds) != max(step.bounds)
+            max(bounds) != max(own)
             or max(bounds) != max(self.bounds)
             or not walkable(ordered[-1], ordered[0], core.panel_width())
             or any(b % a for a, b in pairwise(ordered))
@@ -114,20 +105,26 @@ class _Group:
         return True
 
 
-def chained(code: Sequence[Instr], memory: Memory, kept: Collection[str]) -> list[Instr]:
+def chained(
+    code: Sequence[Instr],
+    root: Callable[[str], str],
+    bases: Mapping[str, str],
+    kept: Collection[str],
+) -> list[Instr]:
     """The same computation, elementwise calls in one where the later alone uses the earlier's result.
 
-    `kept`: bases that others read after this code. Linear in its length.
+    `root`: the value whose bytes a name is. `bases`: the value in whose memory it lies; `kept`: those
+    that others read after this code. Linear in its length.
     """
     unary = _UNARY if callable_within(core.panel_width()) else _IN_REGISTERS
     steps = [
-        _step(at, instr, memory)
+        _step(at, instr, root)
         for at, instr in enumerate(code)
         if (instr.op in _BINARY or instr.op in unary) and instr.params[0] == _FLOAT
     ]
     if len(steps) < 2:
         return list(code)
-    touches = _Touches(code, steps, memory, kept)
+    touches = _Touches(code, steps, root, bases, kept)
     groups: dict[int, _Group] = {}
     for step in reversed(steps):
         readers = touches.only_readers(step)
@@ -153,27 +150,32 @@ class _Touches:
         self,
         code: Sequence[Instr],
         steps: Sequence[_Step],
-        memory: Memory,
+        root: Callable[[str], str],
+        bases: Mapping[str, str],
         kept: Collection[str],
     ) -> None:
-        self._base = base = memory.base
+        self._bases = bases
         self._kept = kept
-        self._readers: dict[str, list[tuple[int, str]]] = {base(s.result): [] for s in steps}
-        touched = [name for step in steps for name in (step.result, *dict(step.operands))]
-        self._writers: dict[str, list[int]] = {base(name): [] for name in touched}
+        self._readers: dict[str, list[tuple[int, str]]] = {}
+        self._writers: dict[str, list[int]] = {}
+        for step in steps:
+            self._readers[bases[step.result]] = []
+            self._writers[bases[step.result]] = []
+            for name, _ in step.operands:
+                self._writers[bases[name]] = []
         for at, instr in enumerate(code):
             for name in instr.reads:
-                readers = self._readers.get(base(name))
-                if readers is not None:
-                    readers.append((at, memory.root(name)))
+                base = bases[name]
+                if base in self._readers:
+                    self._readers[base].append((at, root(name)))
             for name in instr.writes:
-                writers = self._writers.get(base(name))
-                if writers is not None:
-                    writers.append(at)
+                base = bases[name]
+                if base in self._writers:
+                    self._writers[base].append(at)
 
     def only_readers(self, step: _Step) -> list[int]:
         """All that read the step's result; none when others may see it, or it is written in parts."""
-        base = self._base(step.result)
+        base = self._bases[step.result]
         reads = self._readers[base]
         if base != step.result or base in self._kept or len(self._writers[base]) > 1:
             return []
@@ -181,21 +183,21 @@ class _Touches:
 
     def movable(self, step: _Step) -> bool:
         """Whether the step's operands hold the same ever after."""
-        bases = {self._base(name) for name, _ in step.operands}
-        return all(at < step.at for base in bases for at in self._writers[base][-1:])
+        writers = [self._writers[self._bases[name]] for name, _ in step.operands]
+        return all(at < step.at for places in writers for at in places[-1:])
 
 
-def _step(at: int, instr: Instr, memory: Memory) -> _Step:
+def _step(at: int, instr: Instr, root: Callable[[str], str]) -> _Step:
     """A call of one of chain_f32's functions as a step."""
     op, inputs, outputs, (_, *numbers), _ = instr
-    result = memory.root(outputs[0])
+    result = root(outputs[0])
     if op in _UNARY:
         size, *numbers = numbers
-        operand = memory.root(inputs[0]), (1,)
+        operand = root(inputs[0]), (1,)
         return _Step(at, result, _UNARY[op], (int(size),), (operand,), tuple(numbers))
     rank, *walk = map(int, numbers)
     dims, *strides = (tuple(walk[i : i + rank]) for i in range(0, 3 * rank, rank))
-    operands = tuple(zip(map(memory.root, inputs), strides, strict=True))
+    operands = tuple(zip(map(root, inputs), strides, strict=True))
     return _Step(at, result, _BINARY[op], dims, operands)
 
 

@@ -43,10 +43,10 @@ class Lowering(Protocol):
     opset: int
     """The version of the node's domain."""
 
-    def type(self, name: str, /) -> TensorType:
+    def type(self, name: str) -> TensorType:
         """Type of an input, output, temporary or constant."""
 
-    def value(self, name: str, /) -> Constant | None:
+    def value(self, name: str) -> Constant | None:
         """The value, when it is known at plan time."""
 
     def temp(self, dtype: DType, shape: Sequence[int]) -> str:

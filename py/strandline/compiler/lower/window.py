@@ -42,11 +42,10 @@ def plane_of(spatial: Sequence[int], w: Window) -> tuple[int, ...]:
 
     A line is laid along the width, where vectors run.
     """
-    pairs = (spatial, w.kernel, w.strides, w.dilations, w.begins, w.output)
     if _is_line(spatial, w):
-        wide = [(1, pair[0]) for pair in pairs]
-        return (*(v for pair in wide[:4] for v in pair), 0, w.begins[0], *wide[5])
-    return tuple(v for pair in pairs for v in pair)
+        sizes = (spatial, w.kernel, w.strides, w.dilations)
+        return (*(v for size in sizes for v in (1, size[0])), 0, w.begins[0], 1, w.output[0])
+    return (*spatial, *w.kernel, *w.strides, *w.dilations, *w.begins, *w.output)
 
 
 def pack_weights(low: Lowering, name: str, groups: int) -> str:
