@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from strandline.compiler.passes import widen_halves
 from strandline.onnx import read
 from strandline.onnx.graph import Graph
 from strandline.onnx.types import BY_NAME, TensorType
-from tests.compiler.graphs import apply, ops
+from tests.compiler.graphs import apply, assert_same, ops
 from tests.models.oracle import expected
 
 HALF, SINGLE = np.float16, np.float32
@@ -118,6 +119,24 @@ def test_there_and_back_is_nothing() -> None:
       y = Exp(c)
     }""")
     assert ops(g) == ["Cast", "Tanh", "Identity", "Exp", "Cast"]
+
+
+def test_new_names_are_new() -> None:
+    """A model may have the name that a float32 value would get."""
+    names = {"a": "x/float32"}
+    g = read(model("g (float16[N] x) => (float16[N] y) { a = Neg(x)\ny = Mul(a, x) }"))
+    nodes = tuple(
+        replace(
+            node,
+            inputs=tuple(names.get(n, n) for n in node.inputs),
+            outputs=tuple(names.get(n, n) for n in node.outputs),
+        )
+        for node in g.nodes
+    )
+    g = apply(widen_halves, replace(g, nodes=nodes))
+    made = [name for node in g.nodes for name in node.outputs]
+    assert len(set(made)) == len(made)
+    assert_same(replace(g, nodes=nodes), g, normal(5))
 
 
 def test_cast_like_becomes_a_cast() -> None:

@@ -58,6 +58,8 @@ class _Scope:
         self.outer = outer
         self.changed = False
         self._nodes: list[Node] = []
+        self._taken = {info.name for info in graph.inputs} | set(graph.constants)
+        self._taken.update(name for node in graph.nodes for name in node.outputs)
         self._dtypes: dict[str, DType | None] = {n: c.dtype for n, c in graph.constants.items()}
         """Of all values, by their names in the model; None: not known."""
         self._narrow = set(graph.constants)
@@ -109,13 +111,20 @@ class _Scope:
         """The name of a half value's float32."""
         scope = self._owner(name)
         if name not in scope._wide:
-            scope._widen(name, f"{name}/float32")
+            scope._widen(name, scope._new(name))
             scope._put(Node("Cast", (name,), (scope._wide[name],), {"to": float32.code}))
         return scope._wide[name]
 
     def _widen(self, half: str, wide: str) -> None:
         self._wide[half] = wide
         self._halves[wide] = half
+
+    def _new(self, half: str) -> str:
+        """A name for a half value's float32."""
+        name = f"{half}/float32"
+        while name in self._taken:
+            name += "'"
+        return name
 
     def _put(self, node: Node) -> None:
         """Append a node that the model does not have."""
@@ -190,7 +199,7 @@ class _Scope:
         for name, dtype in zip(node.outputs, types, strict=True):
             made = name
             if name and dtype in _HALVES:
-                made = f"{name}/float32"
+                made = self._new(name)
                 self._dtypes[name] = dtype
                 self._widen(name, made)
             elif name:
