@@ -52,7 +52,7 @@ export class Files {
     return this.#open.get(path) ?? Promise.reject(new Error(`${path} was not asked for`));
   }
 
-  /** Forgets the bytes: they live on in Python, or are not needed any more. */
+  /** Forgets the bytes: Python holds on to the model's, the others are not needed any more. */
   release(): void {
     this.#open.clear();
   }
@@ -75,12 +75,12 @@ export class Files {
   }
 
   async #fetch(path: string): Promise<Bytes> {
-    const { sha256: expected } = this.#entry(path);
+    const { sha256: expected, bytes: size } = this.#entry(path);
     const url = this.url(path);
     const cache = await this.#cache;
     const cached = await cache?.match(url);
     if (cached !== undefined) {
-      const bytes = await this.#read(cached);
+      const bytes = await this.#read(cached, size);
       if ((await sha256(bytes)) === expected) return bytes;
       this.#count(-bytes.byteLength);
       await cache?.delete(url);
@@ -88,7 +88,7 @@ export class Files {
     for (const mode of ["default", "reload"] as const) {
       const response = await fetchFile(url, path, { cache: mode, priority: this.#priority });
       const headers = { "Content-Type": response.headers.get("Content-Type") ?? "application/octet-stream" };
-      const bytes = await this.#read(response);
+      const bytes = await this.#read(response, size);
       if ((await sha256(bytes)) === expected) {
         await cache?.put(url, new Response(bytes, { headers })).catch(() => {}); // no room: works without
         return bytes;
@@ -101,23 +101,18 @@ export class Files {
     );
   }
 
-  async #read(response: Response): Promise<Bytes> {
-    if (response.body === null) return new Uint8Array(await response.arrayBuffer());
-    const chunks: Bytes[] = [];
-    let size = 0;
-    const reader = response.body.getReader();
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      chunks.push(part.value);
-      size += part.value.byteLength;
-      this.#count(part.value.byteLength);
-    }
+  /** The body's first `size` bytes, or fewer if there are fewer, which their hash then judges. They are never there twice. */
+  async #read(response: Response, size: number): Promise<Bytes> {
     const bytes = new Uint8Array(size);
-    let offset = 0;
-    for (const chunk of chunks) {
-      bytes.set(chunk, offset);
-      offset += chunk.byteLength;
+    let filled = 0;
+    const reader = response.body?.getReader();
+    for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
+      const wanted = part.value.subarray(0, size - filled);
+      bytes.set(wanted, filled);
+      filled += wanted.byteLength;
+      this.#count(wanted.byteLength);
     }
-    return bytes;
+    return bytes.subarray(0, filled);
   }
 
   #count(bytes: number): void {
