@@ -5,12 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from strandline.compiler.plan import CopyStep, CoreStep, HostStep, MapStep, Plan
 from strandline.compiler.planner import compile as compile_plan
 from strandline.compiler.store import Store
 from strandline.onnx.graph import Graph, Node
 from strandline.onnx.types import TensorType, float32
+from strandline.runtime.reference import Interpreter
 from tests.compiler.graphs import graph, normal
 
 SQUARE = TensorType(float32, (4, 4))
@@ -80,6 +83,36 @@ def test_shape_arithmetic_leaves_nothing_to_run() -> None:
     p = plan(graph(nodes, ["x"], ["y"], constants))
     assert kernels(p) == ["neg"]
     assert p.outputs[0] is not None and p.outputs[0].type == TensorType(float32, (2, 8))
+
+
+TABLE = np.int64([7, 1, 8, 2, 8, 1, 8])
+
+
+@given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=2, max_size=4))
+def test_each_shape_has_its_own_arithmetic(shapes: list[tuple[int, int]]) -> None:
+    """Nodes keep how they are evaluated; where the lowering looked at elements, only for those."""
+    nodes = [
+        Node("Shape", ("x",), ("shape",)),
+        Node("Gather", ("shape", "first"), ("rows",)),
+        Node("Gather", ("shape", "second"), ("columns",)),
+        Node("Mul", ("rows", "columns"), ("size",)),
+        Node("Add", ("rows", "second"), ("next",)),
+        Node("Slice", ("table", "rows", "next"), ("picked",)),  # of one type, from elsewhere
+        Node("Slice", ("table", "first", "rows"), ("begun",)),
+        Node("Concat", ("size", "shape", "picked", "begun"), ("all",), {"axis": 0}),
+        Node("Unsqueeze", ("all", "first"), ("line",)),
+        Node("Concat", ("rows", "second"), ("repeats",), {"axis": 0}),
+        Node("Tile", ("line", "repeats"), ("y",)),
+    ]
+    constants = {"first": np.int64([0]), "second": np.int64([1]), "table": TABLE}
+    g = graph(nodes, ["x"], ["picked", "y"], constants)
+    store = Store()
+    for shape in shapes:
+        steps = plan(g, TensorType(float32, shape), store=store).steps
+        expected = Interpreter(g).run([np.zeros(shape, np.float32)])
+        for step, array in zip(steps, expected, strict=True):
+            assert isinstance(step, CopyStep) and step.input.constant is not None
+            np.testing.assert_array_equal(step.input.constant.array(), array, strict=True)
 
 
 def test_what_only_shapes_needed_is_dropped() -> None:

@@ -50,9 +50,11 @@ def _broadcast(shape: tuple[int, ...], to: tuple[int, ...]) -> tuple[int, ...]:
 def walk(shape: tuple[int, ...], *operands: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
     """How contiguous tensors of these shapes are read as ones of `shape`, with as few axes as possible:
     (dims, strides of each operand)."""
-    if operands.count(shape) == len(operands) and (size := math.prod(shape)) > 1:
-        return ((size,), *((1,),) * len(operands))
-    return merge(shape, *(broadcast(operand, shape) for operand in operands))
+    for operand in operands:
+        if operand != shape:
+            return _merge(shape, *[_broadcast(each, shape) for each in operands])
+    size = math.prod(shape)
+    return ((size,), *((int(size != 1),),) * len(operands))
 
 
 def merge(dims: Sequence[int], *operands: Sequence[int]) -> tuple[tuple[int, ...], ...]:
