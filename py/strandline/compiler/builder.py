@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from strandline import core
 from strandline.compiler.arena import ALIGNMENT, Lifetime, assign
 from strandline.compiler.blame import WRONG, named
+from strandline.compiler.dtypes import HALVES, computes, moves
+from strandline.compiler.lower.convert import in_float32
 from strandline.compiler.lower.registry import Instr, rule_for
 from strandline.compiler.plan import Recipe
 from strandline.compiler.store import Store, constant_of
@@ -170,8 +173,14 @@ class Builder:
         """The node's kernel calls, or None when the core does not serve it. Output types must be
         known."""
         rule = rule_for(node)
-        if rule is None or self._has_narrow_bytes(node):
+        if rule is None:
             return None
+        types = self.types
+        dtypes = [types[name].dtype for name in node.inputs + node.outputs if name in types]
+        if not _NARROW_BYTES.isdisjoint(dtypes) and (node.op not in _BYTE_BY_BYTE or node.domain):
+            return None  # most kernels would take float8, int4 and their like for bytes
+        if not HALVES.isdisjoint(dtypes) and computes(node) and not moves(node):
+            rule = partial(in_float32, rule)
         self.attrs = operator.attrs(node)
         self.opset = opset
         self._code = []
@@ -181,14 +190,6 @@ class Builder:
             raise
         except WRONG as error:
             raise named(error, node, map(self.types.get, node.inputs)) from error
-
-    def _has_narrow_bytes(self, node: Node) -> bool:
-        """Whether the node meets float8, int4 or their like: most kernels would take them for bytes."""
-        types = self.types
-        if node.op in _BYTE_BY_BYTE and not node.domain:
-            return False
-        names = node.inputs + node.outputs
-        return not _NARROW_BYTES.isdisjoint([types[n].dtype for n in names if n in types])
 
     def assemble(
         self,

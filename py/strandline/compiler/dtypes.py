@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from strandline.compiler.fused import DOMAIN
 from strandline.onnx.graph import Constant, Node
-from strandline.onnx.types import BY_CODE, DType, bool_, float32, int32, int64, string, uint8
+from strandline.onnx.types import (
+    BY_CODE,
+    DType,
+    bfloat16,
+    bool_,
+    float16,
+    float32,
+    int32,
+    int64,
+    string,
+    uint8,
+)
 
 _FIXED: Mapping[str, DType] = {
     **dict.fromkeys(
@@ -49,6 +61,27 @@ _UNTOLD = frozenset(
     }
 )  # fmt: skip
 """Operators of bodies and of what is no tensor."""
+HALVES = frozenset({float16, bfloat16})
+_MOVE = frozenset(
+    {
+        "CenterCropPad", "Compress", "Concat", "DepthToSpace", "Dropout", "Expand", "Flatten", "Gather",
+        "GatherElements", "GatherND", "Identity", "Pad", "Reshape", "ReverseSequence", "ScatterElements",
+        "ScatterND", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Trilu", "Unsqueeze",
+        "Where",
+    }
+)  # fmt: skip
+"""Operators that only move elements (unless they have a `reduction`), of whatever type."""
+_BY_TYPE = frozenset(
+    {
+        "Bernoulli", "BitCast", "BlackmanWindow", "Cast", "CastLike", "ConcatFromSequence", "Constant",
+        "ConstantOfShape", "EyeLike", "HammingWindow", "HannWindow", "MelWeightMatrix", "Optional",
+        "OptionalGetElement", "OptionalHasElement", "RandomNormal", "RandomNormalLike", "RandomUniform",
+        "RandomUniformLike", "SequenceAt", "SequenceConstruct", "SequenceErase", "SequenceInsert",
+        "SplitToSequence",
+    }
+)  # fmt: skip
+"""Operators that are about a type, or about what is no tensor."""
+_DOMAINS = ("", "ai.onnx", DOMAIN)
 _LITERALS = {"value_float": float32, "value_int": int64, "value_string": string}
 
 
@@ -78,3 +111,13 @@ def result_dtypes(node: Node, given: Sequence[DType | None]) -> Sequence[DType |
     if node.op == "LayerNormalization":
         further = BY_CODE.get(attrs.get("stash_type", float32.code))
     return made if further is None else [*made[:1], *[further] * (count - 1)]
+
+
+def moves(node: Node) -> bool:
+    """Whether the operator only moves elements, so that their type does not matter."""
+    return node.op in _MOVE and node.attrs.get("reduction", "none") in ("none", b"none")
+
+
+def computes(node: Node) -> bool:
+    """Whether the operator may compute on float32 where the model has half precision."""
+    return node.domain in _DOMAINS and node.op not in _BY_TYPE

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from strandline import core
-from strandline.compiler.lower.half import narrow_output, wide_output, widened
-from strandline.compiler.lower.layout import MAX_RANK, broadcast, contiguous, is_half, merge
+from strandline.compiler.lower.layout import MAX_RANK, broadcast, contiguous, merge
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.compiler.transformer import order, permuted
 from strandline.onnx.graph import Node
-from strandline.onnx.types import DType, bool_, float32
+from strandline.onnx.types import bool_, float32
 from strandline.ops.rules import broadcast_shapes
 
 TILE_ROWS = 24
@@ -104,18 +103,16 @@ def mask_heads(low: Lowering, name: str, shape: Sequence[int]) -> Heads:
 
 @lower("Attention", domain="strandline")
 def attention(node: Node, low: Lowering) -> bool:
-    if not all(_single(low.type(name).dtype) for name in node.inputs if name):
+    if not all(low.type(name).dtype is float32 for name in node.inputs if name):
         return False
     attrs = low.attrs
-    names = widened(low, node.inputs)
-    target = wide_output(low, node.outputs[0])
     q, k, v = (
         permuted_heads(low, name, attrs[f"{letter}_perm"])
-        for letter, name in zip("qkv", names, strict=False)
+        for letter, name in zip("qkv", node.inputs, strict=False)
     )
     permutation = order(attrs["y_perm"], len(low.type(node.outputs[0]).shape))
     inverse = tuple(permutation.index(axis) for axis in range(len(permutation)))
-    y = permuted_heads(low, target, inverse)
+    y = permuted_heads(low, node.outputs[0], inverse)
     batch = y.shape[:-2]
     if y.shape[-2] != q.shape[-2]:
         return False  # a mask with more queries than Q
@@ -125,13 +122,10 @@ def attention(node: Node, low: Lowering) -> bool:
         given = low.type(node.inputs[3]).shape
         if broadcast_shapes(scores, given) != scores:
             return False
-        mask = mask_heads(low, names[3], scores)
-    done = emit_attention(
+        mask = mask_heads(low, node.inputs[3], scores)
+    return emit_attention(
         low, q, k, v, mask, y, scale=float(attrs["scale"]), zero_nan=bool(attrs["zero_nan"])
     )
-    if done:
-        narrow_output(low, target, node.outputs[0])
-    return done
 
 
 @lower("Attention")
@@ -142,21 +136,16 @@ def onnx_attention(node: Node, low: Lowering) -> bool:
         return False
     if attrs.get("left_window_size", -1) >= 0 or attrs.get("right_window_size", -1) >= 0:
         return False
-    dtypes = {low.type(name).dtype for name in node.inputs[:3]}
-    if len(dtypes) > 1 or attrs["softmax_precision"] not in (None, 1):
+    if any(low.type(name).dtype is not float32 for name in node.inputs[:3]):
         return False
-    if dtypes != {float32} and attrs["softmax_precision"] is None:
-        return False  # the scores of halves are rounded at every step
-    if not _single(low.type(node.inputs[0]).dtype):
+    if attrs["softmax_precision"] not in (None, 1):
         return False
     given = node.inputs[3] if len(node.inputs) > 3 else ""
     if given and low.type(given).dtype not in (float32, bool_):
         return False
-    names = widened(low, node.inputs[:3])
-    target = wide_output(low, node.outputs[0])
-    q = _heads(low, names[0], attrs["q_num_heads"])
-    k, v = (_heads(low, name, attrs["kv_num_heads"]) for name in names[1:3])
-    y = _heads(low, target, attrs["q_num_heads"])
+    q = _heads(low, node.inputs[0], attrs["q_num_heads"])
+    k, v = (_heads(low, name, attrs["kv_num_heads"]) for name in node.inputs[1:3])
+    y = _heads(low, node.outputs[0], attrs["q_num_heads"])
     share = q.shape[1] // k.shape[1] if k.shape[1] else 0
     if not share or share * k.shape[1] != q.shape[1]:
         return False
@@ -181,7 +170,7 @@ def onnx_attention(node: Node, low: Lowering) -> bool:
     )
     scale = attrs["scale"]
     factor = 1 / math.sqrt(q.shape[-1]) if scale is None else float(scale)
-    done = emit_attention(
+    return emit_attention(
         low,
         q,
         k,
@@ -192,13 +181,6 @@ def onnx_attention(node: Node, low: Lowering) -> bool:
         visible=1 if attrs["is_causal"] else -1,
         zero_nan=True,
     )
-    if done:
-        narrow_output(low, target, node.outputs[0])
-    return done
-
-
-def _single(dtype: DType) -> bool:
-    return dtype is float32 or is_half(dtype)
 
 
 def _heads(low: Lowering, name: str, count: int) -> Heads:

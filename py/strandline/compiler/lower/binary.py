@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from strandline.compiler.lower.half import as_type, narrow_output, wide_output, widened
+from strandline.compiler.lower.convert import as_type
 from strandline.compiler.lower.layout import MAX_RANK, broadcast, code, contiguous, merge, walk
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.compiler.lower.unary import apply
@@ -58,11 +58,8 @@ def arithmetic(node: Node, low: Lowering) -> bool:
         return False
     if not _fits(low, node.inputs, node.outputs[0]):
         return False
-    a, b = widened(low, node.inputs)
-    y = wide_output(low, node.outputs[0])
-    pair(low, _ARITHMETIC[node.op], a, b, y)
-    narrow_output(low, y, node.outputs[0])
-    return True
+    a, b = node.inputs
+    return pair(low, _ARITHMETIC[node.op], a, b, node.outputs[0])
 
 
 @lower("Mod")
@@ -70,11 +67,8 @@ def mod(node: Node, low: Lowering) -> bool:
     dtype = low.type(node.inputs[0]).dtype
     if not (dtype.is_float or dtype.is_integer) or not _fits(low, node.inputs, node.outputs[0]):
         return False
-    a, b = widened(low, node.inputs)
-    y = wide_output(low, node.outputs[0])
-    pair(low, "fmod" if low.attrs["fmod"] else "mod", a, b, y)
-    narrow_output(low, y, node.outputs[0])
-    return True
+    a, b = node.inputs
+    return pair(low, "fmod" if low.attrs["fmod"] else "mod", a, b, node.outputs[0])
 
 
 @lower("Pow")
@@ -89,15 +83,13 @@ def power(node: Node, low: Lowering) -> bool:
         simple = {2: "mul", 0.5: "sqrt", -1: "reciprocal"}.get(constant.flat()[0])
     if simple is None and not _fits(low, node.inputs, node.outputs[0]):
         return False
-    (x,) = widened(low, node.inputs[:1])
-    y = wide_output(low, node.outputs[0])
+    x, y = node.inputs[0], node.outputs[0]
     if simple == "mul":
         pair(low, "mul", x, x, y)
     elif simple is not None:
         apply(low, simple, x, y)
     else:
         pair(low, "pow", x, as_type(low, node.inputs[1], low.type(x).dtype), y)
-    narrow_output(low, y, node.outputs[0])
     return True
 
 
@@ -106,7 +98,7 @@ def compare(node: Node, low: Lowering) -> bool:
     if _old_axis(node, low) or not _fits(low, node.inputs, node.outputs[0]):
         return False
     op, swapped = _COMPARE[node.op]
-    a, b = widened(low, node.inputs)
+    a, b = node.inputs
     return pair(low, op, *((b, a) if swapped else (a, b)), node.outputs[0])
 
 
@@ -134,20 +126,16 @@ def variadic(node: Node, low: Lowering) -> bool:
         return False
     if not _fits(low, node.inputs, target):
         return False
-    names = widened(low, node.inputs)
-    y = wide_output(low, target)
-    op = _VARIADIC[node.op]
+    names, op = node.inputs, _VARIADIC[node.op]
     if len(names) == 1:
-        expand(low, names[0], y)
+        expand(low, names[0], target)
     else:
-        pair(low, op, names[0], names[1], y)
+        pair(low, op, names[0], names[1], target)
         for name in names[2:]:
-            pair(low, op, y, name, y)
+            pair(low, op, target, name, target)
     if node.op == "Mean":
-        wide = low.type(y).dtype
-        count = low.constant(wide, (), [float(len(names))])
-        pair(low, "div", y, count, y)
-    narrow_output(low, y, target)
+        count = low.constant(dtype, (), [float(len(names))])
+        pair(low, "div", target, count, target)
     return True
 
 

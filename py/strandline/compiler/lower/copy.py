@@ -313,7 +313,7 @@ def range_(node: Node, low: Lowering) -> bool:
 @lower("FeatureVectorizer", domain="ai.onnx.ml")
 def feature_vectorizer(node: Node, low: Lowering) -> bool:
     """The inputs' columns side by side, each cut or filled up with zeros to its dimension."""
-    from strandline.compiler.lower.half import as_type
+    from strandline.compiler.lower.convert import as_type
     from strandline.ops.ml_linear import rows_of
 
     y = low.type(node.outputs[0])

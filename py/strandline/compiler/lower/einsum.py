@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from strandline.compiler.lower.copy import copy
-from strandline.compiler.lower.half import narrow_output, wide_output, widened
 from strandline.compiler.lower.layout import MAX_RANK, contiguous, merge
 from strandline.compiler.lower.linear import Matrix, gemm, pack
 from strandline.compiler.lower.reduction import reduce
@@ -53,14 +52,12 @@ def einsum(node: Node, low: Lowering) -> bool:
         rest = right + "".join(terms[:i] + terms[i + 1 :])
         if len(terms) > 1 and not set(term) <= set(rest):
             return False
-    operands = [_Term(n, t) for n, t in zip(widened(low, node.inputs), terms, strict=True)]
-    y = wide_output(low, node.outputs[0])
+    operands = [_Term(n, t) for n, t in zip(node.inputs, terms, strict=True)]
     first = operands[0]
     for i, other in enumerate(operands[1:], start=2):
         later = right + "".join(term.letters for term in operands[i:])
         first = _product(low, first, other, later, sizes)
-    _sum(low, first, right, y, sizes)
-    narrow_output(low, y, node.outputs[0])
+    _sum(low, first, right, node.outputs[0], sizes)
     return True
 
 

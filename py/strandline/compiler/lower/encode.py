@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from strandline.compiler.lower.half import as_type
+from strandline.compiler.lower.convert import as_type
 from strandline.compiler.lower.layout import code
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.onnx.graph import Node

@@ -95,11 +95,6 @@ def split(shape: Sequence[int], axis: int) -> tuple[int, int, int]:
     return before, shape[axis], after
 
 
-def is_half(dtype: DType) -> bool:
-    """Whether the kernels compute this type through float32."""
-    return dtype.name in ("float16", "bfloat16")
-
-
 def reals(type_: TensorType) -> bool:
     """Whether the elements are float32 or float64."""
     return type_.dtype.format in "fd"

@@ -11,7 +11,6 @@ from strandline import core
 from strandline.compiler.lower.binary import pair
 from strandline.compiler.lower.choice import packs_rows
 from strandline.compiler.lower.copy import copy
-from strandline.compiler.lower.half import narrow_output, wide_output, widened
 from strandline.compiler.lower.layout import MAX_RANK, broadcast, merge
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.compiler.lower.unary import apply
@@ -202,17 +201,16 @@ def gemm_(node: Node, low: Lowering) -> bool:
     # C may be larger than the product, which then repeats.
     if (c and bias is None) or low.type(node.inputs[0]).size != rows * inner:
         return False
-    a, b, *_ = inputs = widened(low, node.inputs)
+    a, b, *_ = inputs = node.inputs
     if low.attrs.get("transA", 0):
         a = _transposed(low, a)
     row, column = (1, inner) if low.attrs["transB"] else (columns, 1)
     if bias:
         bias = Bias(_scaled(low, inputs[2], float(low.attrs["beta"])), bias.row, bias.column)
-    y = wide_output(low, node.outputs[0])
+    y = node.outputs[0]
     matrix = Matrix(b, inner, columns, row, column)
     alpha = float(low.attrs["alpha"])
     _product(low, a, matrix, bias, y, alpha=alpha, then=activation_of(low.attrs))
-    narrow_output(low, y, node.outputs[0])
     return True
 
 
@@ -225,10 +223,9 @@ def matmul(node: Node, low: Lowering) -> bool:
     vector = len(right) == 1
     k, n = (right[0], 1) if vector else right[-2:]
     if len(right) <= 2:
-        a, b_name = widened(low, node.inputs)
-        y = wide_output(low, node.outputs[0])
+        a, b_name = node.inputs
+        y = node.outputs[0]
         _product(low, a, Matrix(b_name, k, n, n, 1), None, y)
-        narrow_output(low, y, node.outputs[0])
         return True
     if dtype is float64:
         return False
@@ -240,9 +237,8 @@ def matmul(node: Node, low: Lowering) -> bool:
     merged = merge(batch, sa, sb)
     if len(merged[0]) > MAX_RANK - 3:
         return False
-    a, b_name = widened(low, node.inputs)
-    y = wide_output(low, node.outputs[0])
+    a, b_name = node.inputs
+    y = node.outputs[0]
     stack = Matrix(b_name, k, n, n, 1, math.prod(right[:-2]), k * n)
     gemm(low, a, pack(low, stack), y, (m, n, k), batch=merged)
-    narrow_output(low, y, node.outputs[0])
     return True

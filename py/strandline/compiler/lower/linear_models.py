@@ -12,7 +12,7 @@ from strandline.compiler.lower.classes import (
     outputs_of,
     transform,
 )
-from strandline.compiler.lower.half import as_type
+from strandline.compiler.lower.convert import as_type
 from strandline.compiler.lower.linear import Bias, Matrix, gemm, pack
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.onnx.graph import Node

@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 
 from strandline.compiler.lower.binary import pair
-from strandline.compiler.lower.half import as_type, narrow_output, wide_output
-from strandline.compiler.lower.layout import MAX_RANK, is_half
+from strandline.compiler.lower.layout import MAX_RANK
 from strandline.compiler.lower.reduction import reduce
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.compiler.lower.unary import apply
@@ -17,21 +16,19 @@ from strandline.ops.rules import axes_of, axis_of, ints
 
 
 def _single(low: Lowering, name: str) -> bool:
-    """Whether the kernels compute this type: float32, or a half through it."""
-    dtype = low.type(name).dtype
-    return dtype is float32 or is_half(dtype)
+    return low.type(name).dtype is float32
 
 
 def _operand(low: Lowering, name: str, size: int) -> str | None:
     """Scale or shift as float32 of `size` elements; None when it must be broadcast otherwise."""
     type_ = low.type(name)
     if type_.size == size:
-        return as_type(low, name, float32)
+        return name
     if type_.size != 1:
         return None
     repeated = low.temp(float32, (size,))
     zero = low.constant(float32, (size,), [0.0] * size)
-    pair(low, "add", as_type(low, name, float32), zero, repeated)
+    pair(low, "add", name, zero, repeated)
     return repeated
 
 
@@ -60,17 +57,16 @@ def layer_norm(node: Node, low: Lowering) -> bool:
     parts = [_operand(low, name, width) if name else "" for name in (*node.inputs[1:], "")[:2]]
     if any(part is None for part in parts):
         return False
-    y = wide_output(low, node.outputs[0])
+    y = node.outputs[0]
     low.emit(
         "layer_norm_f32",
-        (as_type(low, node.inputs[0], float32), "", *(part or "" for part in parts)),
+        (node.inputs[0], "", *(part or "" for part in parts)),
         (y, "", _output(node, 1), _output(node, 2)),
         rows,
         width,
         float(low.attrs["epsilon"]),
         int(node.op == "LayerNormalization"),
     )
-    narrow_output(low, y, node.outputs[0])
     return True
 
 
@@ -84,11 +80,8 @@ def fused_layer_norm(node: Node, low: Lowering) -> bool:
     rows, width = _rows(y.shape, low.attrs["axis"])
     if any(low.type(name).shape != y.shape[-1:] for name in names[2:] if name):
         return False
-    a, b, scale, shift = (as_type(low, name, float32) if name else "" for name in names)
-    target = wide_output(low, node.outputs[0])
-    wanted = _output(node, 1)
-    total = wide_output(low, wanted) if wanted else ""
-    written = total
+    a, b, scale, shift = names
+    total = written = _output(node, 1)
     if b and not low.type(a).shape == low.type(b).shape == y.shape:
         total = total or low.temp(float32, y.shape)
         if not pair(low, "add", a, b, total):
@@ -97,15 +90,12 @@ def fused_layer_norm(node: Node, low: Lowering) -> bool:
     low.emit(
         "layer_norm_f32",
         (a, b, scale, shift),
-        (target, written, "", ""),
+        (node.outputs[0], written, "", ""),
         rows,
         width,
         float(low.attrs["epsilon"]),
         int(low.attrs["centred"]),
     )
-    narrow_output(low, target, node.outputs[0])
-    if wanted:
-        narrow_output(low, total, wanted)
     return True
 
 
@@ -122,15 +112,15 @@ def group_norm(node: Node, low: Lowering) -> bool:
     if groups < 1 or channels % groups:
         return False
     each = channels // groups
-    parts = [as_type(low, name, float32) for name in node.inputs[1:3]]
+    parts = list(node.inputs[1:3])
     if node.op == "GroupNormalization" and low.opset < 21:
         parts = [_repeated(low, part, groups, each) for part in parts]
     if any(low.type(part).size != channels for part in parts):
         return False
-    y = wide_output(low, node.outputs[0])
+    y = node.outputs[0]
     low.emit(
         "group_norm_f32",
-        (as_type(low, node.inputs[0], float32), *parts),
+        (node.inputs[0], *parts),
         (y,),
         batch,
         groups,
@@ -138,7 +128,6 @@ def group_norm(node: Node, low: Lowering) -> bool:
         math.prod(x.shape[2:]),
         float(low.attrs["epsilon"]),
     )
-    narrow_output(low, y, node.outputs[0])
     return True
 
 

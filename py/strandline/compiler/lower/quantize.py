@@ -17,7 +17,7 @@ from strandline.compiler.lower.choice import (
     padded_rows,
     plane_floats,
 )
-from strandline.compiler.lower.half import as_type
+from strandline.compiler.lower.convert import as_type
 from strandline.compiler.lower.layout import (
     MAX_RANK,
     broadcast,

@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from strandline.compiler.lower.half import as_type, narrow_output, wide_output, widened
-from strandline.compiler.lower.layout import is_half
+from strandline.compiler.lower.convert import as_type
 from strandline.compiler.lower.linear import Activation, Matrix, gemm, pack
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.onnx.graph import Node
@@ -50,7 +49,7 @@ def activations(op: str, directions: int, attrs: Mapping[str, Any]) -> list[Acti
 def recurrent(node: Node, low: Lowering) -> bool:
     named = dict(zip(_INPUTS, (*node.inputs, *[""] * len(_INPUTS)), strict=False))
     dtypes = [low.type(name).dtype for key, name in named.items() if name and key != "lengths"]
-    if not all(dtype is float32 or is_half(dtype) for dtype in dtypes):
+    if any(dtype is not float32 for dtype in dtypes):
         return False
     directions, _, hidden = low.type(named["R"]).shape
     functions = activations(node.op, directions, low.attrs)
@@ -62,7 +61,7 @@ def recurrent(node: Node, low: Lowering) -> bool:
     by_sequence = bool(low.attrs["layout"])
     steps, sequences = (second, first) if by_sequence else (first, second)
 
-    x, w, r, b, h, c, p = widened(low, [named[key] for key in "XWRBhcP"])
+    x, w, r, b, h, c, p = (named[key] for key in "XWRBhcP")
     lengths = as_type(low, named["lengths"], int32) if named["lengths"] else ""
     wide = low.temp(float32, (steps * sequences, directions * width))
     columns = directions * width
@@ -70,8 +69,7 @@ def recurrent(node: Node, low: Lowering) -> bool:
     gemm(low, x, inner, wide, (steps * sequences, columns, size))
     stack = Matrix(r, hidden, hidden, 1, hidden, directions * gates, hidden * hidden)
     scratch = low.temp(float32, (sequences * hidden * (gates + 3),))
-    shown = [*node.outputs, "", "", ""][:3]
-    outputs = [wide_output(low, name) if name else "" for name in shown]
+    outputs = [*node.outputs, "", "", ""][:3]
     row, block = columns, directions * hidden
     x_steps = (row, steps * row) if by_sequence else (sequences * row, row)
     y_steps = (
@@ -97,7 +95,4 @@ def recurrent(node: Node, low: Lowering) -> bool:
         float(low.attrs["clip"]) or math.inf,
         *(word for function in functions for word in function.params),
     )
-    for computed, name in zip(outputs, shown, strict=True):
-        if name:
-            narrow_output(low, computed, name)
     return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from strandline.compiler.lower.half import narrow_output, wide_output, widened
 from strandline.compiler.lower.layout import MAX_RANK, code, contiguous, merge, split
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.onnx.graph import Node
@@ -82,10 +81,7 @@ def reduction(node: Node, low: Lowering) -> bool:
         return False
     if len(x.shape) > MAX_RANK:
         return False
-    (source,) = widened(low, node.inputs[:1])
-    y = wide_output(low, node.outputs[0])
-    reduce(low, _REDUCE[node.op], source, y, axes)
-    narrow_output(low, y, node.outputs[0])
+    reduce(low, _REDUCE[node.op], node.inputs[0], node.outputs[0], axes)
     return True
 
 
@@ -94,11 +90,8 @@ def global_pool(node: Node, low: Lowering) -> bool:
     x = low.type(node.inputs[0])
     if not x.dtype.is_float or len(x.shape) > MAX_RANK:
         return False
-    (source,) = widened(low, node.inputs[:1])
-    y = wide_output(low, node.outputs[0])
     op = "reduce_mean" if node.op == "GlobalAveragePool" else "reduce_max"
-    reduce(low, op, source, y, tuple(range(2, len(x.shape))))
-    narrow_output(low, y, node.outputs[0])
+    reduce(low, op, node.inputs[0], node.outputs[0], tuple(range(2, len(x.shape))))
     return True
 
 
@@ -118,12 +111,11 @@ def arg(node: Node, low: Lowering) -> bool:
     lines = split(x.shape, axis_of(low.attrs["axis"], len(x.shape)))
     if lines[1] == 0:
         return False
-    (source,) = widened(low, node.inputs[:1])
     low.emit(
         node.op.lower(),
-        (source,),
+        node.inputs[:1],
         node.outputs,
-        code(low.type(source).dtype),
+        code(x.dtype),
         *lines,
         int(low.attrs.get("select_last_index", 0)),
     )
@@ -183,11 +175,8 @@ def softmax(node: Node, low: Lowering) -> bool:
             before, n = (before * size, n) if i < axis else (before, n * size)
     else:
         before, n, after = split(x.shape, axis_of(axis, len(x.shape))) if x.shape else (1, 1, 1)
-    (source,) = widened(low, node.inputs[:1])
-    y = wide_output(low, node.outputs[0])
     op = "softmax" if node.op == "Softmax" else "log_softmax"
-    low.emit(op, (source,), (y,), code(low.type(source).dtype), before, n, after)
-    narrow_output(low, y, node.outputs[0])
+    low.emit(op, node.inputs, node.outputs, code(x.dtype), before, n, after)
     return True
 
 

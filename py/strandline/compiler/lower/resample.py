@@ -8,7 +8,6 @@ from typing import Any
 
 from strandline import core
 from strandline.compiler.lower.copy import copy
-from strandline.compiler.lower.half import narrow_output, wide_output, widened
 from strandline.compiler.lower.layout import contiguous
 from strandline.compiler.lower.linear import NONE
 from strandline.compiler.lower.registry import Lowering, lower
@@ -147,12 +146,9 @@ def resize(node: Node, low: Lowering) -> bool:
             low.constant(int64, (out, 2), places),
             low.constant(float32, (out, 2), weights),
         ]
-    (image,) = widened(low, node.inputs[:1])
-    target = wide_output(low, node.outputs[0])
     scratch = low.temp(float32, (x.shape[-1],))
     sizes = (math.prod(x.shape[:-2]), *x.shape[-2:], *y.shape[-2:], taps, taps)
-    low.emit("resize2d_f32", (image, *tables), (target, scratch), *sizes)
-    narrow_output(low, target, node.outputs[0])
+    low.emit("resize2d_f32", (node.inputs[0], *tables), (node.outputs[0], scratch), *sizes)
     return True
 
 

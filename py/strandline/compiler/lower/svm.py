@@ -9,7 +9,7 @@ from typing import Any
 from strandline.compiler.fused import DOMAIN
 from strandline.compiler.lower.binary import pair
 from strandline.compiler.lower.classes import Labels, best, outputs_of, transform
-from strandline.compiler.lower.half import as_type
+from strandline.compiler.lower.convert import as_type
 from strandline.compiler.lower.linear import Bias, Matrix, gemm, pack
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.compiler.lower.unary import apply

@@ -18,7 +18,7 @@ from strandline.compiler.lower.classes import (
     outputs_of,
     transform,
 )
-from strandline.compiler.lower.half import as_type, cast
+from strandline.compiler.lower.convert import as_type, cast
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.onnx.graph import Constant, Node
 from strandline.onnx.types import DType, bool_, float32, float64, int32, int64, uint8

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from strandline.compiler.lower.half import cast, narrow_output, wide_output, widened
+from strandline.compiler.lower.convert import cast
 from strandline.compiler.lower.layout import code
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.onnx.graph import Node
@@ -88,14 +88,11 @@ def activation(node: Node, low: Lowering) -> bool:
     if op == "none":
         low.alias(node.outputs[0], node.inputs[0])
         return True
-    return _wide(node, low, op, float(low.attrs["a"]), float(low.attrs["b"]))
+    return _emit(node, low, op, float(low.attrs["a"]), float(low.attrs["b"]))
 
 
-def _wide(node: Node, low: Lowering, op: str, a: float, b: float) -> bool:
-    (x,) = widened(low, node.inputs[:1])
-    y = wide_output(low, node.outputs[0])
-    apply(low, op, x, y, a, b)
-    narrow_output(low, y, node.outputs[0])
+def _emit(node: Node, low: Lowering, op: str, a: float, b: float) -> bool:
+    apply(low, op, node.inputs[0], node.outputs[0], a, b)
     return True
 
 
@@ -104,7 +101,7 @@ def real(node: Node, low: Lowering) -> bool:
     if not low.type(node.inputs[0]).dtype.is_float:
         return False
     op, params = _REAL[node.op]
-    return _wide(node, low, op, *params(low.attrs))
+    return _emit(node, low, op, *params(low.attrs))
 
 
 @lower(*_ANY)
@@ -112,7 +109,7 @@ def number(node: Node, low: Lowering) -> bool:
     dtype = low.type(node.inputs[0]).dtype
     if not (dtype.is_float or dtype.is_integer):
         return False
-    return _wide(node, low, _ANY[node.op], 0.0, 0.0)
+    return _emit(node, low, _ANY[node.op], 0.0, 0.0)
 
 
 @lower("Gelu")
@@ -120,7 +117,7 @@ def gelu(node: Node, low: Lowering) -> bool:
     if not low.type(node.inputs[0]).dtype.is_float:
         return False
     approximate = low.attrs["approximate"]
-    return _wide(node, low, "gelu_tanh" if approximate == "tanh" else "gelu", 0.0, 0.0)
+    return _emit(node, low, "gelu_tanh" if approximate == "tanh" else "gelu", 0.0, 0.0)
 
 
 @lower("Not", "BitwiseNot")
@@ -139,9 +136,7 @@ def predicate(node: Node, low: Lowering) -> bool:
     negative = float(low.attrs.get("detect_negative", 1))
     positive = float(low.attrs.get("detect_positive", 1))
     op = "isnan" if node.op == "IsNaN" else "isinf"
-    (wide,) = widened(low, node.inputs[:1])
-    dtype = low.type(wide).dtype
-    low.emit(op, (wide,), node.outputs, code(dtype), x.size, negative, positive)
+    low.emit(op, node.inputs, node.outputs, code(x.dtype), x.size, negative, positive)
     return True
 
 
@@ -172,7 +167,7 @@ def clip(node: Node, low: Lowering) -> bool:
             -math.inf if bounds[0] is None else float(bounds[0]),
             math.inf if bounds[1] is None else float(bounds[1]),
         )
-        return _wide(node, low, "clip", low_, high)
+        return _emit(node, low, "clip", low_, high)
     bits = 8 * dtype.itemsize
     signed = dtype.format in "bhiq"
     least = -(1 << bits - 1) if signed else 0

@@ -6,7 +6,6 @@ import math
 
 from strandline.compiler.lower.choice import WIDEST_POOL, plane_floats
 from strandline.compiler.lower.copy import copy, fill
-from strandline.compiler.lower.half import narrow_output, wide_output, widened
 from strandline.compiler.lower.linear import NONE, activation_of
 from strandline.compiler.lower.registry import Lowering, lower
 from strandline.compiler.lower.window import add_residual, convolution, plane_of
@@ -44,8 +43,8 @@ def conv(node: Node, low: Lowering) -> bool:
     window = conv_window(x.shape, w.shape, low.attrs)
     if not _served(low, node.inputs[0], window):
         return False
-    volume, weights, *rest = widened(low, node.inputs)
-    y = wide_output(low, node.outputs[0])
+    volume, weights, *rest = node.inputs
+    y = node.outputs[0]
     bias, residual = (*rest, "", "")[:2]
     batch, channels, depth, *image = x.shape
     taps, stride, dilation = window.kernel[0], window.strides[0], window.dilations[0]
@@ -69,7 +68,6 @@ def conv(node: Node, low: Lowering) -> bool:
             copy(low, part, whole, planes, (out_area, 1), (depths * out_area, 1), to=z * out_area)
     if residual:
         add_residual(low, whole, residual, y, last)
-    narrow_output(low, y, node.outputs[0])
     return True
 
 
@@ -116,8 +114,7 @@ def pool(node: Node, low: Lowering) -> bool:
         return False
     counted = low.attrs.get("count_include_pad", 0)
     ends = (window.ends[1:], (window.ends[0], 0)) if counted else ((-1, -1), (-1, -1))
-    (volume,) = widened(low, node.inputs[:1])
-    y = wide_output(low, node.outputs[0])
+    volume, y = node.inputs[0], node.outputs[0]
     images = low.temp(float32, (planes * depth, out_area))
     for source, target, count, plane, end in (
         (volume, images, planes * depth, first, ends[0]),
@@ -125,5 +122,4 @@ def pool(node: Node, low: Lowering) -> bool:
     ):
         scratch = low.temp(float32, (plane_floats(plane) + plane[-1],))
         low.emit(op, (source,), (target, scratch), count, *plane, *end)
-    narrow_output(low, y, node.outputs[0])
     return True

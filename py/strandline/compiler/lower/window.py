@@ -17,7 +17,6 @@ from strandline.compiler.lower.choice import (
     padded_rows,
     plane_floats,
 )
-from strandline.compiler.lower.half import narrow_output, wide_output, widened
 from strandline.compiler.lower.layout import code
 from strandline.compiler.lower.linear import NONE, PACKED_ROWS, Activation, activation_of
 from strandline.compiler.lower.registry import Lowering, lower
@@ -133,8 +132,8 @@ def conv(node: Node, low: Lowering) -> bool:
     window = conv_window(x.shape, w.shape, low.attrs)
     if min(window.begins) < 0 or min(window.ends) < 0:
         return False
-    image, weights, *rest = widened(low, node.inputs)
-    y = wide_output(low, node.outputs[0])
+    image, weights, *rest = node.inputs
+    y = node.outputs[0]
     bias, residual = (*rest, "", "")[:2]
     then, groups = activation_of(low.attrs), low.attrs["group"]
     own = (x.shape[0], w.shape[0], *window.output)
@@ -144,7 +143,6 @@ def conv(node: Node, low: Lowering) -> bool:
         product = low.temp(float32, own)
         convolution(low, image, weights, bias, product, window, groups, NONE)
         add_residual(low, product, residual, y, then)
-    narrow_output(low, y, node.outputs[0])
     return True
 
 
@@ -172,11 +170,8 @@ def pool(node: Node, low: Lowering) -> bool:
     ends: tuple[int, ...] = (-1, -1)
     if low.attrs.get("count_include_pad", 0):
         ends = (0, window.ends[0]) if _is_line(x.shape[2:], window) else window.ends
-    (image,) = widened(low, node.inputs[:1])
-    y = wide_output(low, node.outputs[0])
     scratch = low.temp(float32, (plane_floats(plane) + plane[-1],))
-    low.emit(op, (image,), (y, scratch), planes, *plane, *ends)
-    narrow_output(low, y, node.outputs[0])
+    low.emit(op, node.inputs[:1], (node.outputs[0], scratch), planes, *plane, *ends)
     return True
 
 

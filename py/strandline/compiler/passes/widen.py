@@ -6,32 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from strandline.compiler.dtypes import result_dtypes
-from strandline.compiler.fused import DOMAIN
+from strandline.compiler.dtypes import HALVES, computes, moves, result_dtypes
 from strandline.onnx.graph import Graph, Node
 from strandline.onnx.names import subgraphs
-from strandline.onnx.types import BY_CODE, DType, bfloat16, bool_, float16, float32, int64
+from strandline.onnx.types import BY_CODE, DType, bool_, float32, int64
 
-_HALVES = (float16, bfloat16)
-_MOVE = frozenset(
-    {
-        "CenterCropPad", "Compress", "Concat", "DepthToSpace", "Dropout", "Expand", "Flatten", "Gather",
-        "GatherElements", "GatherND", "Identity", "Pad", "Reshape", "ReverseSequence", "ScatterElements",
-        "ScatterND", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Trilu", "Unsqueeze",
-        "Where",
-    }
-)  # fmt: skip
-"""Operators that only move elements (unless they have a `reduction`), of whatever type."""
-_BY_TYPE = frozenset(
-    {
-        "Bernoulli", "BitCast", "BlackmanWindow", "Cast", "CastLike", "ConcatFromSequence", "Constant",
-        "ConstantOfShape", "EyeLike", "HammingWindow", "HannWindow", "MelWeightMatrix", "Optional",
-        "OptionalGetElement", "OptionalHasElement", "RandomNormal", "RandomNormalLike", "RandomUniform",
-        "RandomUniformLike", "SequenceAt", "SequenceConstruct", "SequenceErase", "SequenceInsert",
-        "SplitToSequence",
-    }
-)  # fmt: skip
-"""Operators that are about a type, or about what is no tensor."""
 _PRECISIONS = ("output_dtype", "precision", "softmax_precision", "stash_type")
 """Attributes that say what to compute in."""
 
@@ -96,7 +75,7 @@ class _Scope:
         self._narrow.add(name)
 
     def _is_half(self, name: str) -> bool:
-        return self._dtype(name) in _HALVES
+        return self._dtype(name) in HALVES
 
     def _as_it_is(self, name: str) -> None:
         """Make the value exist as the model has it."""
@@ -180,16 +159,16 @@ class _Scope:
 
     def _computes(self, node: Node, given: DTypes, types: DTypes) -> bool:
         """Whether the node is to see float32 in place of half values."""
-        if node.domain not in ("", "ai.onnx", DOMAIN) or node.op in _BY_TYPE:
+        if not computes(node):
             return False
         there = [name for name in node.inputs if name]
         if any(dtype is None for name, dtype in zip(node.inputs, given, strict=True) if name):
             return False
         if None in types or len(types) < len(node.outputs):
             return False
-        if not any(dtype in _HALVES for dtype in (*given, *types)):
+        if not any(dtype in HALVES for dtype in (*given, *types)):
             return False
-        if node.op in _MOVE and node.attrs.get("reduction", "none") in ("none", b"none"):
+        if moves(node):
             return any(name not in self._owner(name)._narrow for name in there)
         return True
 
@@ -198,7 +177,7 @@ class _Scope:
         outputs = []
         for name, dtype in zip(node.outputs, types, strict=True):
             made = name
-            if name and dtype in _HALVES:
+            if name and dtype in HALVES:
                 made = self._new(name)
                 self._dtypes[name] = dtype
                 self._widen(name, made)
@@ -207,7 +186,7 @@ class _Scope:
             outputs.append(made)
         attrs = dict(node.attrs)
         for name in _PRECISIONS:
-            if isinstance(code := attrs.get(name), int) and BY_CODE.get(code) in _HALVES:
+            if isinstance(code := attrs.get(name), int) and BY_CODE.get(code) in HALVES:
                 attrs[name] = float32.code
         self._put(replace(node, inputs=inputs, outputs=tuple(outputs), attrs=attrs))
 
