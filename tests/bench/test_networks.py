@@ -23,6 +23,18 @@ def test_a_network_comes_with_inputs_that_fit_it() -> None:
     assert feeds[image.name].std() > 0.5
 
 
+@pytest.mark.parametrize("name", ["ShuffleNet", "Inception v1"])
+def test_a_network_of_any_batch_takes_two_images(name: str) -> None:
+    model, feeds, _ = networks.networks()[name]()
+    images = {key: np.concatenate([value, value[..., ::-1]]) for key, value in feeds.items()}
+    (together,) = Session(networks.of_any_batch(model)).run(images).values()
+    session = Session(model)
+    for i, both in enumerate(together):
+        (alone,) = session.run({key: value[i : i + 1] for key, value in images.items()}).values()
+        np.testing.assert_allclose(both, alone[0], rtol=1e-4, atol=1e-6)
+    assert not np.allclose(together[0], together[1], rtol=1e-3, atol=1e-6)
+
+
 def test_a_sentence_ends_in_padding() -> None:
     feeds = networks.REAL["MiniLM-L6, 128 tokens, int8 weights"][2]()
     assert {value.shape for value in feeds.values()} == {(1, 128)}

@@ -54,13 +54,20 @@ def chromium() -> Iterator[Browser]:
 
 
 def write_case(
-    folder: Path, model: bytes, feeds: Feeds, other: Feeds | None = None
+    folder: Path,
+    model: bytes,
+    feeds: Feeds,
+    other: Feeds | None = None,
+    free: bytes | None = None,
 ) -> dict[str, Any]:
     """Write a case's files to `folder`; returns the spec the workers open (`/cases/<folder>/…`)."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(model)
+    if free is not None:
+        (folder / "free.onnx").write_bytes(free)
     return {
         "model": f"/cases/{folder.name}/model.onnx",
+        "free": f"/cases/{folder.name}/{'model' if free is None else 'free'}.onnx",
         "feeds": _write_feeds(folder, "feed", feeds),
         "other": None if other is None else _write_feeds(folder, "other", other),
     }

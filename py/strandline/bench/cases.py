@@ -12,7 +12,7 @@ import numpy as np
 
 from strandline.bench.errors import BenchError
 from strandline.bench.native import Feeds
-from strandline.bench.networks import networks
+from strandline.bench.networks import networks, of_any_batch
 from strandline.onnx import read
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class Case:
     feeds: Feeds
     other: Feeds | None = None
     """Inputs of another shape, for a model that takes them."""
+    free: bytes | None = None
+    """The model that takes `other`, where `model` takes one shape only."""
     table: bool = False
     """Whether the inputs are rows of tables."""
 
@@ -76,7 +78,7 @@ def from_file(
             for rows in (batch, _another(batch, batches))
         )
         name = f"{path.stem}, batch {batch}" if free else path.stem
-        yield Case(name, model, feeds, other if free else None, table)
+        yield Case(name, model, feeds, other if free else None, table=table)
 
 
 def _another(batch: int, batches: Sequence[int]) -> int:
@@ -137,7 +139,12 @@ def nets(wanted: Callable[[str], bool]) -> Iterator[Case]:
         if not wanted(name):
             continue
         try:
-            yield Case(name, *make())
+            model, feeds, other = make()
+            if other is None:
+                twice = {name: np.concatenate([value, value]) for name, value in feeds.items()}
+                yield Case(name, model, feeds, twice, free=of_any_batch(model))
+            else:
+                yield Case(name, model, feeds, other)
         except (BenchError, ImportError) as error:
             _leave_out(name, error)
 

@@ -109,7 +109,7 @@ def _lives(
         name = runner.name
         created, first, steady = map(statistics.median, zip(*times[name], strict=True))
         grown = _grown(runner, steady)
-        shapes = _another_shape(runner, spec["other"])
+        shapes = _another_shape(runner, spec)
         found[name] = Life(created, first, steady, memory[name], before[name], **grown, **shapes)
     return found
 
@@ -134,10 +134,13 @@ def _grown(runner: InBrowser, steady: float) -> dict[str, Any]:
     return {"runs": runs, "grown": growth["bytes"], "blocks": growth["blocks"]}
 
 
-def _another_shape(runner: InBrowser, other: Sequence[Any] | None) -> dict[str, Any]:
-    if other is None:
+def _another_shape(runner: InBrowser, spec: Mapping[str, Any]) -> dict[str, Any]:
+    if spec["other"] is None:
         return {}
-    runner.feed(other)
+    runner.close()
+    runner.open({**spec, "model": spec["free"]})
+    runner.time(1)
+    runner.feed(spec["other"])
     plan, cached = runner.plan(), runner.plan()
     return {"plan": plan, "cached": cached, "other": _steady(runner)}
 

@@ -190,6 +190,27 @@ def light_network(file: str) -> bytes:
     return bytes(proto.SerializeToString())
 
 
+def of_any_batch(model: bytes) -> bytes:
+    """The same network with its first dimension free, as exporters write it when asked: that of inputs
+    and outputs, and the leading 1 of what Reshape is told."""
+    import onnx
+    from onnx import numpy_helper
+
+    proto = onnx.load_from_string(model)
+    graph = proto.graph
+    for value in (*graph.input, *graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    del graph.value_info[:]
+    shapes = {node.input[1] for node in graph.node if node.op_type == "Reshape"}
+    for held in graph.initializer:
+        if held.name in shapes:
+            shape = numpy_helper.to_array(held).copy()
+            if shape[0] == 1:
+                shape[0] = 0  # the input's own
+            held.CopyFrom(numpy_helper.from_array(shape, held.name))
+    return bytes(proto.SerializeToString())
+
+
 _MOVERS = {"MaxPool", "AveragePool", "Concat", "Transpose", "Reshape", "Dropout", "LRN", "Sum"}
 
 

@@ -213,7 +213,7 @@ def _measure(args: argparse.Namespace) -> dict[str, Any]:
 
         def write(case: Case) -> Any:
             folder = root / "cases" / _slug(case.name)
-            return write_case(folder, case.model, case.feeds, case.other)
+            return write_case(folder, case.model, case.feeds, case.other, case.free)
 
         results = [_case(case, runners, args.rounds, write) for case in cases]
         measured = None

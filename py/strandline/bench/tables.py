@@ -110,7 +110,8 @@ def markdown(result: Mapping[str, Any]) -> str:
 LIFE = """The life of a session: {}.
 Every runtime has a worker of its own per model, in which another, small model ran before. *Session* is
 its creation from the file's bytes, *first run* beside a later one: medians over sessions made in turns.
-*Another shape*: planning for it as a share of one run on it, and again when it comes back. *Memory* is
+*Another shape*: planning for it as a share of one run on it, and again when it comes back; for a model
+of one shape only, two of its inputs at once, its first dimension set free. *Memory* is
 all WebAssembly memory of the worker at its most, loading and runs included, in MB (before the model
 came); the file itself lies in JavaScript's memory besides: for onnxruntime-web until the session is
 made, for this engine as long as there is the session, which fetches large weights from there.
