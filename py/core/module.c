@@ -97,6 +97,8 @@ static PyMethodDef methods[] = {
     {"aligned", aligned, METH_O, "The buffer itself, or a copy that is aligned for programs."},
     {"flatten_forest", (PyCFunction)(void (*)(void))sl_flatten_forest, METH_VARARGS | METH_KEYWORDS,
      "A model's lists of tree nodes as the tensors that the forest kernels walk."},
+    {"assemble", sl_assemble, METH_VARARGS,
+     "Kernel calls on values by name as a Program's tensors, code, constants and arena_bytes."},
     SL_STATS_METHODS,
     {NULL, NULL, 0, NULL},
 };
@@ -150,10 +152,11 @@ static int module_exec(PyObject *module) {
     if (!state->arena_type || PyModule_AddType(module, state->arena_type) < 0) return -1;
     state->program_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sl_program_spec, NULL);
     if (!state->program_type || PyModule_AddType(module, state->program_type) < 0) return -1;
+    state->opcodes = opcodes();
     return add(module, "Bound", PyType_FromModuleAndSpec(module, &sl_bound_spec, NULL)) ||
                    add(module, "Fields", PyType_FromModuleAndSpec(module, &sl_fields_spec, NULL)) ||
-                   add(module, "OPCODES", opcodes()) || add(module, "BYTEWISE", bytewise()) ||
-                   add(module, "ACTIVATIONS", activations())
+                   add(module, "OPCODES", Py_XNewRef(state->opcodes)) ||
+                   add(module, "BYTEWISE", bytewise()) || add(module, "ACTIVATIONS", activations())
                ? -1
                : 0;
 }
@@ -163,6 +166,7 @@ static int module_clear(PyObject *module) {
     if (state) Py_CLEAR(state->tensor_type);
     if (state) Py_CLEAR(state->arena_type);
     if (state) Py_CLEAR(state->program_type);
+    if (state) Py_CLEAR(state->opcodes);
     return 0;
 }
 

@@ -34,9 +34,13 @@ extern PyType_Spec sl_fields_spec;
 /* py_forest.c */
 PyObject *sl_flatten_forest(PyObject *module, PyObject *args, PyObject *kwargs);
 
+/* py_assemble.c */
+PyObject *sl_assemble(PyObject *module, PyObject *args);
+
 /* module.c */
 typedef struct {
     PyTypeObject *tensor_type, *arena_type, *program_type;
+    PyObject *opcodes; /* a dict from kernel names */
 } sl_module_state;
 
 #endif

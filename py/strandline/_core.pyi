@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from typing_extensions import Buffer
@@ -66,6 +66,18 @@ def isas() -> list[str]: ...
 def set_isa(name: str, /) -> None: ...
 def panel_width() -> int: ...
 def aligned(buffer: Buffer, /) -> Any: ...
+def assemble(
+    calls: Sequence[tuple[str, tuple[str, ...], tuple[str, ...], tuple[int | float, ...], Any]],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    types: dict[str, Any],
+    roots: dict[str, str],
+    views: dict[str, tuple[str, int]],
+    values: dict[str, Any],
+    buffer: Callable[[Any, bool], Buffer],
+    inplace: frozenset[str],
+    /,
+) -> tuple[bytes, bytes, tuple[Buffer, ...], int]: ...
 def read_varints(buffer: Buffer, /) -> Tensor: ...
 def flatten_forest(
     wide: bool,

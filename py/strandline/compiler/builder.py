@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from strandline import core
-from strandline.compiler.arena import ALIGNMENT, Lifetime, assign
 from strandline.compiler.blame import WRONG, named
 from strandline.compiler.dtypes import HALVES, computes, moves
 from strandline.compiler.lower.convert import in_float32
@@ -35,6 +34,9 @@ ELEMENTWISE = frozenset(
 """Kernels that read an element of each operand before they write the same element of the output, so
 that an operand of the output's size may be overwritten."""
 
+ALIGNMENT = 64
+"""Of values in the arena, in bytes: a cache line, and the widest vector."""
+
 _NARROW_BYTES = frozenset(dtype for dtype in DTYPES if dtype.itemsize == 1 and dtype.is_narrow)
 _BYTE_BY_BYTE = frozenset(
     {
@@ -43,10 +45,6 @@ _BYTE_BY_BYTE = frozenset(
     }
 )  # fmt: skip
 """Operators whose kernels move bytes, whatever they are, and the one that knows int4 and its like."""
-
-_ARENA, _CONSTANT, _INPUT, _OUTPUT = range(4)
-_ABSENT = -1
-"""The number of an operand that is not there."""
 
 
 class Builder:
@@ -202,39 +200,12 @@ class Builder:
         """The program for `code`.
 
         `inputs` and `outputs` are the bases that become its buffers. For a program that runs `once`
-        the session keeps nothing of its constants.
+        the session keeps nothing of its constants. Raises ValueError when sizes are beyond 64 bits.
         """
-        opcodes, bytewise = core.OPCODES, core.BYTEWISE
-        tensors = _Tensors(self, inputs, outputs, once)
-        numbers, last = tensors.numbers, tensors.last
-        words: list[int | float] = []
-        flat, loops = _flattened(code)
-        for at, instr in enumerate(flat):
-            op, taken, given, params, _ = instr
-            names, anywhere = taken + given, bytewise.get(op, 0)
-            for i, name in enumerate(names):
-                if name not in numbers:
-                    tensors.add(name, at, anywhere >> i & 1 == 1)
-            operands = [numbers[name] for name in names]
-            for number in operands:
-                last[number] = at
-            if loops and at in loops:
-                params = (loops[at], *params)
-            words += opcodes[op], len(taken), len(given), len(params), *operands, *params
-        span = tensors.span()
-        for at, length in reversed(loops.items()):
-            _outlive(span, at, at + length)
-        taken_over = self._taken_over(flat, span)
-        lives = [Lifetime(self.types[name].nbytes, *ends) for name, ends in span.items()]
-        offsets, arena_bytes = assign(lives)
-        starts = dict(zip(span, offsets, strict=True))
-        starts.update((name, starts[other]) for name, other in taken_over.items())
-        return Recipe(
-            core.words(tensors.table(starts)),
-            core.words(words),
-            tuple(tensors.constants),
-            arena_bytes,
-        )
+        store = self.store
+        buffer = (lambda value, _: store.bytes_of(value)) if once else store.buffer
+        names = self.types, self._roots, self._views, self.values
+        return Recipe(*core.assemble(code, inputs, outputs, *names, buffer, ELEMENTWISE))
 
     def _trial(self, way: Callable[[], None]) -> Callable[[], None]:
         """What runs the kernel calls that `way` emits, on zeros; they are not kept."""
@@ -249,117 +220,6 @@ class Builder:
         zeros = [core.Tensor("B", [self.types[name].nbytes]) for name in inputs]
         return lambda: program.run(zeros, ())
 
-    def _taken_over(self, code: Sequence[Instr], span: dict[str, list[int]]) -> dict[str, str]:
-        """Outputs of elementwise kernels that take over the memory of an operand used there last.
-
-        They leave `span` (first and last use of each base in the arena) for the operand's own.
-        """
-        taken: dict[str, str] = {}
-        types = self.types
-        for at, instr in enumerate(code):
-            if instr.op not in ELEMENTWISE:
-                continue
-            output = self.root(instr.outputs[0])
-            life = span.get(output)
-            if life is None or life[0] != at:
-                continue
-            for name in map(self.root, instr.inputs):
-                first = taken.get(name, name)
-                before = span.get(first)
-                if before is None or before[1] != at or name == output:
-                    continue
-                one, other = types[name], types[output]
-                if one.size == other.size and one.nbytes == other.nbytes:
-                    before[1] = life[1]
-                    taken[output] = first
-                    del span[output]
-                    break
-        return taken
-
     def _fresh(self, kind: str) -> str:
         self._made += 1
         return f"{kind}/{self._made}"
-
-
-class _Tensors:
-    """The operands of one program by number; names of the same bytes share one."""
-
-    def __init__(
-        self, builder: Builder, inputs: Sequence[str], outputs: Sequence[str], once: bool
-    ) -> None:
-        self.numbers = {"": _ABSENT}
-        self.last = {_ABSENT: 0}
-        """The call that uses each number last."""
-        self.constants: list[Any] = []
-        """Buffers."""
-        self._builder = builder
-        self._places = {name: (_INPUT, i) for i, name in enumerate(inputs)}
-        self._places |= {name: (_OUTPUT, i) for i, name in enumerate(outputs)}
-        self._once = once
-        self._lines: list[tuple[str, int, int, int, int]] = []
-        """By number: base, kind of place, its index, offset in the base, bytes."""
-        self._first: dict[str, int] = {}
-        """The call that uses each base in the arena first."""
-
-    def add(self, name: str, at: int, anywhere: bool) -> None:
-        """Number an operand that call `at` is the first to use; a constant may lie `anywhere`."""
-        builder, places = self._builder, self._places
-        root = builder.root(name)
-        if root in self.numbers:
-            self.numbers[name] = self.numbers[root]
-            return
-        base, offset = builder.base(root)
-        place = places.get(base)
-        if place is None and base in builder.values:
-            place = places[base] = (_CONSTANT, len(self.constants))
-            value, store = builder.values[base], builder.store
-            self.constants.append(
-                store.bytes_of(value) if self._once else store.buffer(value, anywhere)
-            )
-        if place is None:
-            place = (_ARENA, 0)
-            self._first.setdefault(base, at)
-        self.numbers[name] = self.numbers[root] = len(self._lines)
-        self._lines.append((base, *place, offset, builder.types[root].nbytes))
-
-    def span(self) -> dict[str, list[int]]:
-        """The first and the last call that use each base in the arena."""
-        span = {base: [first, first] for base, first in self._first.items()}
-        for number, (base, *_) in enumerate(self._lines):
-            if base in span:
-                span[base][1] = max(span[base][1], self.last[number])
-        return span
-
-    def table(self, starts: Mapping[str, int]) -> list[int]:
-        """What the core reads of each operand, in order; `starts`: where bases in the arena begin."""
-        return [
-            word
-            for base, kind, index, offset, nbytes in self._lines
-            for word in (kind, index, offset + starts.get(base, 0), nbytes)
-        ]
-
-
-def _flattened(code: Iterable[Instr]) -> tuple[list[Instr], dict[int, int]]:
-    """The calls with bodies in line, and where a body follows, of how many calls."""
-    flat: list[Instr] = []
-    loops: dict[int, int] = {}
-    for instr in code:
-        flat.append(instr)
-        if instr.op != "loop":
-            continue
-        at = len(flat)
-        body, inner = _flattened(instr.body)
-        loops[at - 1] = len(body)
-        loops.update((at + place, length) for place, length in inner.items())
-        flat += body
-    return flat, loops
-
-
-def _outlive(span: Mapping[str, list[int]], loop: int, last: int) -> None:
-    """What is used in the body of a loop, the calls behind `loop` until `last`, and outside of it must
-    keep its place through every trip."""
-    for life in span.values():
-        if life[0] <= loop < life[1] <= last:
-            life[1] = last + 1
-        elif loop < life[0] <= last < life[1]:
-            life[0] = loop
