@@ -38,6 +38,7 @@ ALIGNMENT = 64
 """Of values in the arena, in bytes: a cache line, and the widest vector."""
 
 _NARROW_BYTES = frozenset(dtype for dtype in DTYPES if dtype.itemsize == 1 and dtype.is_narrow)
+_SPECIAL = _NARROW_BYTES | HALVES
 _BYTE_BY_BYTE = frozenset(
     {
         "Concat", "DequantizeLinear", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze",
@@ -70,6 +71,10 @@ class Builder:
         self._made = 0
 
     # --- what a rule sees and writes to -----------------------------------------------
+
+    @property
+    def tuned(self) -> bool:
+        return self.tuning is not None
 
     def type(self, name: str) -> TensorType:
         return self.types[name]
@@ -175,10 +180,14 @@ class Builder:
             return None
         types = self.types
         dtypes = [types[name].dtype for name in node.inputs + node.outputs if name in types]
-        if not _NARROW_BYTES.isdisjoint(dtypes) and (node.op not in _BYTE_BY_BYTE or node.domain):
-            return None  # most kernels would take float8, int4 and their like for bytes
-        if not HALVES.isdisjoint(dtypes) and computes(node) and not moves(node):
-            rule = partial(in_float32, rule)
+        special = [dtype for dtype in dtypes if dtype in _SPECIAL]
+        if special:
+            if not _NARROW_BYTES.isdisjoint(special) and (
+                node.op not in _BYTE_BY_BYTE or node.domain
+            ):
+                return None  # most kernels would take float8, int4 and their like for bytes
+            if not HALVES.isdisjoint(special) and computes(node) and not moves(node):
+                rule = partial(in_float32, rule)
         self.attrs = operator.attrs(node)
         self.opset = opset
         self._code = []

@@ -51,10 +51,7 @@ def compile(  # noqa: A001
     Raises UnsupportedOperator, and ValueError with the node when the shapes do not fit together.
     """
     with _uncollected():
-        planner = _Planner(graph, store, folded, inner)
-        planner.place_inputs(input_types)
-        planner.walk()
-        return planner.finish()
+        return _Planner(graph, store, folded, inner).plan(input_types)
 
 
 @contextmanager
@@ -129,6 +126,12 @@ class _Planner:
         self.inputs = {info.name for info in graph.inputs}
         self.outputs = tuple(info.name for info in graph.outputs)
 
+    def plan(self, input_types: Sequence[TensorType | None]) -> Plan:
+        self.place_inputs(input_types)
+        self.walk()
+        self.builder.movable = None  # a circle, which would keep all this until it is looked for
+        return self.finish()
+
     def place_inputs(self, types: Sequence[TensorType | None]) -> None:
         for info, type_ in zip(self.graph.inputs, types, strict=True):
             self.slots[info.name] = len(self.slots)
@@ -153,7 +156,8 @@ class _Planner:
                 self._walk(branch, made_here)
                 continue
             site = _Site.of(node, self.graph.opsets)
-            if not (self.late.isdisjoint(site.names) and made_here.isdisjoint(site.names)):
+            unknown = [name for name in site.names if name in self.late or name in made_here]
+            if unknown:
                 self.rest.append(node)
                 self.late.update(name for name in node.outputs if name)
             elif not self._place(node, site):
@@ -186,7 +190,7 @@ class _Planner:
         if self.deepest:
             before = max((self.levels.get(builder.root(name), 0) for name in names), default=0)
         self.level = before + (before & 1)
-        if self.shown.isdisjoint(names):
+        if not self.shown or self.shown.isdisjoint(names):
             infos = [self.infos[name] for name in node.inputs]
             if fold(builder, node, operator, infos, opset):
                 return True
@@ -195,15 +199,16 @@ class _Planner:
                 inlined = self.inliner.lower(node)
                 types, code = inlined or (None, None)
         if types is not None:
-            builder.types.update(zip(node.outputs, types, strict=False))
-            sizes = [type_.size for type_ in types]
-            if 0 in sizes and not any(sizes):
+            for name, type_ in zip(node.outputs, types, strict=False):
+                builder.types[name] = type_
+            empty = [0 in type_.shape for type_ in types]
+            if empty and all(empty):
                 self._know_empty(node.outputs)
                 return True
             if code is None:
                 code = builder.lower(node, operator, opset)
             if code is not None:
-                if 0 in sizes:
+                if True in empty:
                     self._know_empty(self._not_written(node, code))
                 builder.know_aliases(node.outputs)
         level = self.level if code is not None else before | 1
@@ -288,9 +293,13 @@ class _Planner:
                 continue
             kept = []
             for instr in reversed(work.code):
-                for name in instr.writes:
+                _, reads, writes, _, body = instr
+                if body:
+                    reads, writes = instr.reads, instr.writes
+                for name in writes:
                     if bases[name] in needed:
-                        needed.update([bases[name] for name in instr.reads])
+                        for name in reads:
+                            needed.add(bases[name])
                         kept.append(instr)
                         break
             if kept:
@@ -322,6 +331,8 @@ class _Planner:
         last_use: dict[str, int] = {}
         for work in self.work:
             level = work.level
+            if level == self.work[0].level:
+                continue  # what is only used there is of no interest to any step
             for names in [work.names] if work.code is None else map(_operands, work.code):
                 for name in names:
                     last_use[bases[name]] = level
@@ -341,14 +352,19 @@ class _Planner:
         builder, bases = self.builder, self._bases
         inputs: dict[str, None] = {}
         made: dict[str, None] = {}
+        values = builder.values
         for instr in code:
-            own = [bases[name] for name in instr.writes]
-            for name in [bases[name] for name in instr.reads]:
-                if name and name not in made and name not in own and name not in builder.values:
-                    inputs[name] = None
-            for name in own:
-                made[name] = None
-        outputs = [name for name in made if name and last_use[name] > level]
+            _, reads, writes, _, body = instr
+            if body:
+                reads, writes = instr.reads, instr.writes
+            own = [bases[name] for name in writes]
+            for name in reads:
+                base = bases[name]
+                if base and base not in made and base not in own and base not in values:
+                    inputs[base] = None
+            for base in own:
+                made[base] = None
+        outputs = [name for name in made if name and last_use.get(name, level) > level]
         code = chained(code, builder.root, bases, outputs)
         recipe = builder.assemble(code, tuple(inputs), outputs)
         return CoreStep(

@@ -83,7 +83,8 @@ class Store:
         self.bodies: dict[int, tuple[Graph, Graph]] = {}
         """Bodies of control flow by identity, and what the passes make of them."""
         self._derived: dict[tuple[Any, ...], tuple[str, Constant]] = {}
-        self._buffers: dict[int, tuple[Constant, Any]] = {}
+        self._buffers: dict[int, tuple[Constant, Any, bool]] = {}
+        """Buffers of constants, and whether they are aligned."""
 
     def for_body(self) -> Store:
         """The store of an engine for a subgraph: what is derived there is its own."""
@@ -117,10 +118,12 @@ class Store:
         session, and not at all while they may lie `anywhere`."""
         # Keyed by identity, so the constant is kept beside its buffer.
         held = self._buffers.get(id(constant))
+        if held is not None and (held[2] or anywhere):
+            return held[1]
         data = self.bytes_of(constant) if held is None else held[1]
         if not anywhere:
             data = core.aligned(data)
-        self._buffers[id(constant)] = (constant, data)
+        self._buffers[id(constant)] = (constant, data, not anywhere)
         return data
 
     def bytes_of(self, constant: Constant) -> Any:

@@ -116,75 +116,104 @@ def chained(
     `root`: the value whose bytes a name is. `bases`: the value in whose memory it lies; `kept`: those
     that others read after this code. Linear in its length.
     """
-    unary = _UNARY if callable_within(core.panel_width()) else _IN_REGISTERS
-    steps = [
-        _step(at, instr, root)
+    panel = core.panel_width()
+    unary = _UNARY if callable_within(panel) else _IN_REGISTERS
+    calls = {
+        at: instr
         for at, instr in enumerate(code)
         if (instr.op in _BINARY or instr.op in unary) and instr.params[0] == _FLOAT
-    ]
-    if len(steps) < 2:
+    }
+    if not worthwhile(len(calls), panel):
         return list(code)
-    touches = _Touches(code, steps, root, bases, kept)
+    touches = _Touches(code, calls, root, bases, kept)
     groups: dict[int, _Group] = {}
-    for step in reversed(steps):
-        readers = touches.only_readers(step)
+    for at in _in_line(touches, calls, panel):
+        step = _step(at, calls[at], root)
+        readers = touches.only_readers(at)
         group = groups.get(readers[0]) if readers else None
-        alone = group is not None and all(groups.get(at) is group for at in readers)
-        if group is None or not alone or not touches.movable(step) or not group.join(step):
+        alone = group is not None and all(groups.get(reader) is group for reader in readers)
+        if group is None or not alone or not touches.movable(at) or not group.join(step):
             group = _Group(step)
-        groups[step.at] = group
+        groups[at] = group
     whole = []
     for at, instr in enumerate(code):
         group = groups.get(at)
-        if group is None or not worthwhile(len(group.steps), core.panel_width()):
+        if group is None or not worthwhile(len(group.steps), panel):
             whole.append(instr)
         elif group.steps[0].at == at:
             whole.append(_call(group, instr.outputs[0]))
     return whole
 
 
+def _in_line(touches: _Touches, calls: dict[int, Instr], panel: int) -> list[int]:
+    """Places of calls that would be in a worthwhile group if walks were no matter, the last first."""
+    lines: dict[int, list[int]] = {}
+    for at in reversed(calls):
+        readers = touches.only_readers(at)
+        line = lines.get(readers[0]) if readers else None
+        alone = line is not None and all(lines.get(reader) is line for reader in readers)
+        if line is None or not alone or not touches.movable(at):
+            line = []
+        line.append(at)
+        lines[at] = line
+    return [at for at, line in lines.items() if worthwhile(len(line), panel)]
+
+
 class _Touches:
-    """Who reads what steps write, and who writes what they read: places in the code, by base."""
+    """Who reads what calls write, and who writes what they read: places in the code, by base."""
 
     def __init__(
         self,
         code: Sequence[Instr],
-        steps: Sequence[_Step],
+        calls: Mapping[int, Instr],
         root: Callable[[str], str],
         bases: Mapping[str, str],
         kept: Collection[str],
     ) -> None:
+        self._calls = calls
+        self._root = root
         self._bases = bases
         self._kept = kept
         self._readers: dict[str, list[tuple[int, str]]] = {}
         self._writers: dict[str, list[int]] = {}
-        for step in steps:
-            self._readers[bases[step.result]] = []
-            self._writers[bases[step.result]] = []
-            for name, _ in step.operands:
-                self._writers[bases[name]] = []
+        readers, writers = self._readers, self._writers
+        for instr in calls.values():
+            base = bases[instr.outputs[0]]
+            readers[base], writers[base] = [], []
+            for name in instr.inputs:
+                writers[bases[name]] = []
         for at, instr in enumerate(code):
-            for name in instr.reads:
+            _, reads, writes, _, body = instr
+            if body:
+                reads, writes = instr.reads, instr.writes
+            for name in reads:
                 base = bases[name]
-                if base in self._readers:
-                    self._readers[base].append((at, root(name)))
-            for name in instr.writes:
+                if base in readers:
+                    readers[base].append((at, name))
+            for name in writes:
                 base = bases[name]
-                if base in self._writers:
-                    self._writers[base].append(at)
+                if base in writers:
+                    writers[base].append(at)
 
-    def only_readers(self, step: _Step) -> list[int]:
-        """All that read the step's result; none when others may see it, or it is written in parts."""
-        base = self._bases[step.result]
-        reads = self._readers[base]
-        if base != step.result or base in self._kept or len(self._writers[base]) > 1:
+    def only_readers(self, at: int) -> list[int]:
+        """All that read the call's result; none when others may see it, or it is written in parts."""
+        result = self._root(self._calls[at].outputs[0])
+        base = self._bases[result]
+        if base != result or base in self._kept or len(self._writers[base]) > 1:
             return []
-        return [] if any(root != base for _, root in reads) else [at for at, _ in reads]
+        reads = self._readers[base]
+        for _, name in reads:
+            if self._root(name) != base:
+                return []
+        return [reader for reader, _ in reads]
 
-    def movable(self, step: _Step) -> bool:
-        """Whether the step's operands hold the same ever after."""
-        writers = [self._writers[self._bases[name]] for name, _ in step.operands]
-        return all(at < step.at for places in writers for at in places[-1:])
+    def movable(self, at: int) -> bool:
+        """Whether the call's operands hold the same ever after."""
+        for name in self._calls[at].inputs:
+            places = self._writers[self._bases[name]]
+            if places and places[-1] >= at:
+                return False
+        return True
 
 
 def _step(at: int, instr: Instr, root: Callable[[str], str]) -> _Step:

@@ -68,7 +68,7 @@ def gathered_pixels(k: int, plane: Sequence[int], panel: int) -> tuple[int, int]
     return pixels, (pairs + 3) * pixels + 128 + 3 * met
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # frozen, each would take several times as long to make
 class ConvShape:
     """A convolution of one image: `plane` as plane.h has it, `panel` the columns of a tile (two vectors).
 

@@ -134,9 +134,12 @@ def gemm(
             *sb,
         )
 
+    choices = packs_rows(m, n, k, core.panel_width())
+    if not low.tuned:
+        emit(choices[0])
+        return
     ways = {
-        f"gemm_f32{', rows packed' if packs else ''}": partial(emit, packs)
-        for packs in packs_rows(m, n, k, core.panel_width())
+        f"gemm_f32{', rows packed' if packs else ''}": partial(emit, packs) for packs in choices
     }
     low.choose(lambda: f"gemm {m}x{k}x{n} from {a_row} times {math.prod(dims)}", ways)
 

@@ -73,6 +73,10 @@ class Lowering(Protocol):
         """Emit by one of `ways` to the same values: the first, which is the policy's, unless the session
         measures which is fastest and remembers it under `key()` (operator and shape)."""
 
+    @property
+    def tuned(self) -> bool:
+        """Whether `choose` looks at more than the first way."""
+
     def alias(self, output: str, source: str) -> None:
         """Say that `output` is `source`'s bytes under another shape: nothing to run."""
 

@@ -102,8 +102,12 @@ def convolution(
         scratch = low.temp(float32, (floats,))
         low.emit(op, (x, weights, bias, residual), (target, scratch), *params, *extra)
 
+    kernels = shape.kernels(constant=low.value(w) is not None)
+    if len(kernels) == 1 or not low.tuned:
+        emit(kernels[0], shape.block_rows if kernels[0] == "winograd_f32" else 0)
+        return
     ways: dict[str, Callable[[], None]] = {}
-    for op in shape.kernels(constant=low.value(w) is not None):
+    for op in kernels:
         if op == "winograd_f32":
             ways |= {f"{op} by {block}": partial(emit, op, block) for block in shape.blocks}
         else:
