@@ -32,6 +32,9 @@ RANDOM = frozenset(
 """Operators that give another result every time."""
 
 
+_RESHAPED = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
+"""Operators whose output is their first input under another shape."""
+
 TOO_LARGE = 1 << 48
 """Bytes that no tensor has."""
 
@@ -61,6 +64,9 @@ def evaluate(
     infos = [None if c is None else Info(c.type, c) for c in inputs]
     types = infer(node, operator, infos)
     if types is not None:
+        source = inputs[0] if node.op in _RESHAPED and not node.domain else None
+        if source is not None and source.type.size == types[0].size:
+            return {node.outputs[0]: Constant(types[0], source.data, source.strings)}
         results = _in_core(node, operator, inputs, types, opset, store)
         if results is not None:
             return results

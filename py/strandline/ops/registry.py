@@ -56,7 +56,8 @@ class Op:
     """The reference copes itself with types that NumPy lacks; else they are widened for it."""
 
     def attrs(self, node: Node) -> Attrs:
-        """The node's attributes over the defaults of the reference's keyword arguments.
+        """The node's attributes over the defaults of the reference's keyword arguments; integers for
+        each axis as a tuple.
 
         Raises UnsupportedOperator when the node carries an attribute that this version does not
         have, or lacks one that it must have.
@@ -76,7 +77,8 @@ class Op:
         missing = self.known - self.defaults.keys() - node.attrs.keys()
         if missing:
             raise UnsupportedOperator(f"{node}: attribute {', '.join(sorted(missing))} is required")
-        return {**self.defaults, **node.attrs}
+        given = {name: _per_axis(value) for name, value in node.attrs.items()}
+        return {**self.defaults, **given}
 
     def types(self, node: Node, inputs: Sequence[Info | None]) -> Sequence[TensorType] | None:
         """Output types from the inputs' (None where only a run can tell)."""
@@ -122,6 +124,13 @@ class Op:
         )
 
 
+def _per_axis(value: Any) -> Any:
+    """A list of integers as rules want it, when it is so short that it is one for each axis."""
+    short = isinstance(value, memoryview) and value.format == "q" and len(value) <= _MOST_PER_AXIS
+    return tuple(value.tolist()) if short else value
+
+
+_MOST_PER_AXIS = 16
 _TABLE: dict[tuple[str, str], list[Op]] = {}
 _FROM_RUNNER = frozenset({"n_outputs", "call"})
 

@@ -19,6 +19,8 @@ def ints(value: Any) -> tuple[int, ...]:
     None."""
     if value is None:
         return ()
+    if isinstance(value, tuple):  # as `Op.attrs` makes them
+        return value
     if isinstance(value, memoryview) and value.format == "q":  # as the reader makes them
         return tuple(value.tolist())
     if isinstance(value, Constant):

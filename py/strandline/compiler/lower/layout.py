@@ -75,7 +75,7 @@ def _merge(dims: tuple[int, ...], *operands: tuple[int, ...]) -> tuple[tuple[int
         steps = [strides[axis] for strides in operands]
         if merged:
             inner = merged[-1]
-            if all(s == inner[0] * t for s, t in zip(steps, inner[1:], strict=True)):
+            if steps == [inner[0] * step for step in inner[1:]]:
                 inner[0] *= size
                 continue
         merged.append([size, *steps])
