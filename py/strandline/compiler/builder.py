@@ -48,6 +48,10 @@ _BYTE_BY_BYTE = frozenset(
 """Operators whose kernels move bytes, whatever they are, and the one that knows int4 and its like."""
 
 
+_made = tuple.__new__
+"""What a NamedTuple's own constructor calls, after a detour through Python."""
+
+
 class Builder:
     """Types, values and aliases of one plan; `lower` collects the kernel calls of one node at a
     time."""
@@ -84,7 +88,7 @@ class Builder:
 
     def temp(self, dtype: DType, shape: Sequence[int]) -> str:
         name = self._fresh("temp")
-        self.types[name] = TensorType(dtype, tuple(shape))
+        self.types[name] = _made(TensorType, (dtype, tuple(shape)))
         return name
 
     def constant(self, dtype: DType, shape: Sequence[int], data: Any) -> str:
@@ -93,7 +97,7 @@ class Builder:
     def derived(
         self, key: tuple[Any, ...], make: Callable[[], tuple[DType, Sequence[int], Any]]
     ) -> str:
-        if not self.folded.isdisjoint(key):
+        if self.folded and not self.folded.isdisjoint(key):
             return self.constant(*make())
         return self.know(*self.store.derived(key, make))
 
@@ -103,7 +107,7 @@ class Builder:
     def emit(
         self, op: str, inputs: Sequence[str], outputs: Sequence[str], *params: int | float
     ) -> None:
-        self._code.append(Instr(op, tuple(inputs), tuple(outputs), params))
+        self._code.append(_made(Instr, (op, tuple(inputs), tuple(outputs), params, ())))
 
     def choose(self, key: Callable[[], str], ways: Mapping[str, Callable[[], None]]) -> None:
         name = next(iter(ways))

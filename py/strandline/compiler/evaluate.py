@@ -32,6 +32,9 @@ RANDOM = frozenset(
 """Operators that give another result every time."""
 
 
+_OF_TYPES = ("Shape", "Size")
+"""Operators that look at their input's type only."""
+
 _RESHAPED = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
 """Operators whose output is their first input under another shape."""
 
@@ -87,10 +90,11 @@ def fold(
     builder: Builder, node: Node, operator: Op, infos: Sequence[Info | None], opset: int
 ) -> bool:
     """Enter the outputs of a node that follow from what is known at plan time; False: they do not."""
-    known = infos[0] and from_type(node, infos[0].type) if infos else None
+    first = infos[0] if infos else None
+    known = first and node.op in _OF_TYPES and from_type(node, first.type)
     if known:
         results = {node.outputs[0]: known}
-    elif _all_known(infos) and foldable(node):
+    elif (first is None or first.value is not None) and _all_known(infos) and foldable(node):
         constants = [None if info is None else info.value for info in infos]
         made = evaluate(node, operator, constants, opset, builder.store)
         if made is None:
@@ -161,7 +165,7 @@ def run_reference(
 
 def from_type(node: Node, type_: TensorType) -> Constant | None:
     """The result of Shape or Size, which needs only its input's type."""
-    if node.op not in ("Shape", "Size") or node.domain:
+    if node.op not in _OF_TYPES or node.domain:
         return None
     if node.op == "Size":
         return constant_of(int64, (), [type_.size])

@@ -156,8 +156,8 @@ class _Planner:
                 self._walk(branch, made_here)
                 continue
             site = _Site.of(node, self.graph.opsets)
-            unknown = [name for name in site.names if name in self.late or name in made_here]
-            if unknown:
+            known = not self.late or self.late.isdisjoint(site.names)
+            if not known or (made_here and not made_here.isdisjoint(site.names)):
                 self.rest.append(node)
                 self.late.update(name for name in node.outputs if name)
             elif not self._place(node, site):
@@ -424,7 +424,8 @@ class _Infos(dict[str, Info | None]):
 
     def __missing__(self, name: str) -> Info:
         types, values = self._builder.types, self._builder.values
-        info = self[name] = Info(types[name], values.get(name))
+        info: Info = tuple.__new__(Info, (types[name], values.get(name)))  # see builder._made
+        self[name] = info
         return info
 
 

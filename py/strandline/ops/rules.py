@@ -81,6 +81,8 @@ def axes_of(axes: Sequence[int], rank: int) -> tuple[int, ...]:
 
 def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
     """The common shape under NumPy's multidirectional broadcasting."""
+    if len(shapes) == 2 and shapes[0] == shapes[1]:
+        return tuple(shapes[0])
     rank = max(map(len, shapes), default=0)
     result = [1] * rank
     for shape in shapes:

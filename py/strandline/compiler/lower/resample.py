@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from strandline import core
@@ -167,6 +167,8 @@ def _factors(node: Node, low: Lowering, attrs: Any) -> dict[int, float] | None:
     return resized(low.type(node.inputs[0]).shape, roi, scales, ints(sizes), attrs)[1]
 
 
-def _clipped(places: Any, size: int) -> list[int]:
-    last = size - 1
+def _clipped(places: Iterable[int], size: int) -> list[int]:
+    places, last = list(places), size - 1
+    if places and min(places) >= 0 and max(places) <= last:
+        return places  # as is usual
     return [0 if place < 0 else min(place, last) for place in places]
