@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strandline.compiler.builder import Builder
 from strandline.compiler.plan import CopyStep, CoreStep, HostStep, MapStep, Plan
 from strandline.compiler.planner import compile as compile_plan
 from strandline.compiler.store import Store
@@ -123,6 +125,19 @@ def test_what_only_shapes_needed_is_dropped() -> None:
     ]
     p = plan(graph(nodes, ["x"], ["y"], {"k": np.float32([1])}))
     assert "exp" not in kernels(p)
+
+
+def test_a_plan_leaves_no_garbage_to_collect() -> None:
+    """What it was made of goes at once: in the browser memory that has grown stays."""
+    g = graph(chain("Abs", "Neg"), ["x"], ["y"])
+    store = Store()
+    gc.collect()
+    gc.disable()
+    try:
+        plan(g, store=store)
+        assert not [thing for thing in gc.get_objects() if isinstance(thing, Builder)]
+    finally:
+        gc.enable()
 
 
 def test_aliases_cost_nothing() -> None:
