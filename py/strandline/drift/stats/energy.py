@@ -31,6 +31,7 @@ def ed(feature: NumericFeature, current: NumericTally) -> Statistic:
         a, b = piece.before, piece.after
         even += piece.width * (a * a + a * b + b * b) / 3
     low, high, even = (sqrt(2 * area / unit(feature.tally)) for area in (low, high, even))
+    even = min(max(even, low), high)  # a² and (a² + ab + b²)/3 are rounded apart
     at = points(feature, current)
     p_value = ks(feature, current).p_value
     around = 0.0, inf
