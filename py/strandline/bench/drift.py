@@ -25,7 +25,7 @@ from strandline.bench.errors import BenchError
 from strandline.bench.host import static_host
 from strandline.bench.measure import Runner, Timing, interleave
 from strandline.bench.results import machine
-from strandline.bench.tables import duration
+from strandline.bench.tables import duration, measured_on
 from strandline.drift import Profile, Reference, compare
 
 if TYPE_CHECKING:
@@ -225,13 +225,10 @@ def _browser(rounds: int) -> dict[str, Any]:
 
 def markdown(result: Mapping[str, Any]) -> str:
     """The section of the docs: times, ratios, the browser's cost."""
-    about = result["machine"]
     lines = [
         f"`{result['command']}`",
         "",
-        f"{about['cpu']}, {about['cores']} cores; "
-        + ", ".join(f"{k} {v}" for k, v in about["versions"].items())
-        + ".",
+        measured_on(result["machine"]),
         "",
         f"{result['rows']:,} rows × {result['columns']} numeric columns against as many, median [quartiles].",
         "",

@@ -22,6 +22,12 @@ def geometric_mean(values: Sequence[float]) -> float:
     return math.exp(statistics.fmean(math.log(v) for v in values))
 
 
+def measured_on(machine: Mapping[str, Any], cores: str = "cores") -> str:
+    """The sentence that says what the figures were measured on."""
+    versions = ", ".join(f"{k} {v}" for k, v in machine["versions"].items())
+    return f"{machine['cpu']}, {machine['cores']} {cores}; {versions}."
+
+
 INTRODUCTION = """# Benchmarks
 
 Every runner computes the same outputs from the same inputs, one thread each. They take turns within
@@ -55,13 +61,10 @@ def markdown(result: Mapping[str, Any]) -> str:
         ("native", "onnxruntime"),
     ]
     pairs = [p for p in pairs if set(p) <= set(runners)]
-    about = result["machine"]
     lines = [
         f"`{result['command']}`",
         "",
-        f"{about['cpu']}, {about['cores']} cores, one thread each; "
-        + ", ".join(f"{k} {v}" for k, v in about["versions"].items())
-        + ".",
+        measured_on(result["machine"], "cores, one thread each"),
         "",
         "Median time per call [quartiles over interleaved rounds] (first call).",
         "",

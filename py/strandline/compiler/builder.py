@@ -10,7 +10,7 @@ from strandline import core
 from strandline.compiler.blame import WRONG, named
 from strandline.compiler.dtypes import HALVES, computes, moves
 from strandline.compiler.lower.convert import in_float32
-from strandline.compiler.lower.registry import Instr, rule_for
+from strandline.compiler.lower.registry import Instr, W, rule_for
 from strandline.compiler.plan import Recipe
 from strandline.compiler.store import Store, constant_of
 from strandline.onnx.graph import Constant, Node
@@ -47,9 +47,8 @@ _BYTE_BY_BYTE = frozenset(
 )  # fmt: skip
 """Operators whose kernels move bytes, whatever they are, and the one that knows int4 and its like."""
 
-
-_made = tuple.__new__
-"""What a NamedTuple's own constructor calls, after a detour through Python."""
+_named_tuple = tuple.__new__
+"""What a NamedTuple's own constructor calls, after a detour through Python that planning feels."""
 
 
 class Builder:
@@ -76,10 +75,6 @@ class Builder:
 
     # --- what a rule sees and writes to -----------------------------------------------
 
-    @property
-    def tuned(self) -> bool:
-        return self.tuning is not None
-
     def type(self, name: str) -> TensorType:
         return self.types[name]
 
@@ -88,7 +83,7 @@ class Builder:
 
     def temp(self, dtype: DType, shape: Sequence[int]) -> str:
         name = self._fresh("temp")
-        self.types[name] = _made(TensorType, (dtype, tuple(shape)))
+        self.types[name] = _named_tuple(TensorType, (dtype, tuple(shape)))
         return name
 
     def constant(self, dtype: DType, shape: Sequence[int], data: Any) -> str:
@@ -107,15 +102,26 @@ class Builder:
     def emit(
         self, op: str, inputs: Sequence[str], outputs: Sequence[str], *params: int | float
     ) -> None:
-        self._code.append(_made(Instr, (op, tuple(inputs), tuple(outputs), params, ())))
+        self._code.append(_named_tuple(Instr, (op, tuple(inputs), tuple(outputs), params, ())))
 
-    def choose(self, key: Callable[[], str], ways: Mapping[str, Callable[[], None]]) -> None:
-        name = next(iter(ways))
-        if self.tuning is not None and len(ways) > 1:
-            place, names = f"{core.isa()} {key()}", tuple(ways)
+    def choose(
+        self,
+        key: Callable[[], str],
+        ways: Iterable[W],
+        name: Callable[[W], str],
+        emit: Callable[[W], None],
+    ) -> None:
+        others = iter(ways)
+        way = next(others)
+        if self.tuning is not None and (rest := list(others)):
+            named = {name(each): each for each in (way, *rest)}
+            place, names = f"{core.isa()} {key()}", tuple(named)
             with self.store.trial():
-                name = self.tuning.choose(place, names, lambda name: self._trial(ways[name]))
-        ways[name]()
+                chosen = self.tuning.choose(
+                    place, names, lambda which: self._trial(partial(emit, named[which]))
+                )
+            way = named[chosen]
+        emit(way)
 
     def alias(self, output: str, source: str) -> None:
         if self.types[output].nbytes != self.types[source].nbytes:

@@ -32,9 +32,6 @@ RANDOM = frozenset(
 """Operators that give another result every time."""
 
 
-_OF_TYPES = ("Shape", "Size")
-"""Operators that look at their input's type only."""
-
 _RESHAPED = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
 """Operators whose output is their first input under another shape."""
 
@@ -70,9 +67,11 @@ def evaluate(
         source = inputs[0] if node.op in _RESHAPED and not node.domain else None
         if source is not None and source.type.size == types[0].size:
             return {node.outputs[0]: Constant(types[0], source.data, source.strings)}
-        results = _in_core(node, operator, inputs, types, opset, store)
-        if results is not None:
-            return results
+        call: _Call | None = node.memo.get("call")
+        if call is None or not call.serves(inputs, types):
+            call = _call(node, operator, inputs, types, opset, store)
+        if call is not None:
+            return call.run(inputs, store)
     if not _numpy_there():
         return None
     store.folded_by_numpy.append(str(node))
@@ -90,11 +89,10 @@ def fold(
     builder: Builder, node: Node, operator: Op, infos: Sequence[Info | None], opset: int
 ) -> bool:
     """Enter the outputs of a node that follow from what is known at plan time; False: they do not."""
-    first = infos[0] if infos else None
-    known = first and node.op in _OF_TYPES and from_type(node, first.type)
+    known = infos[0] and from_type(node, infos[0].type) if infos else None
     if known:
         results = {node.outputs[0]: known}
-    elif (first is None or first.value is not None) and _all_known(infos) and foldable(node):
+    elif None not in [info.value for info in infos if info is not None] and foldable(node):
         constants = [None if info is None else info.value for info in infos]
         made = evaluate(node, operator, constants, opset, builder.store)
         if made is None:
@@ -106,10 +104,6 @@ def fold(
         builder.know(name, constant)
         builder.folded.add(name)
     return True
-
-
-def _all_known(infos: Sequence[Info | None]) -> bool:
-    return None not in [info.value for info in infos if info is not None]
 
 
 def _numpy_there() -> bool:
@@ -165,7 +159,7 @@ def run_reference(
 
 def from_type(node: Node, type_: TensorType) -> Constant | None:
     """The result of Shape or Size, which needs only its input's type."""
-    if node.op not in _OF_TYPES or node.domain:
+    if node.op not in ("Shape", "Size") or node.domain:
         return None
     if node.op == "Size":
         return constant_of(int64, (), [type_.size])
@@ -182,24 +176,6 @@ def constant_of_array(array: Any) -> Constant:
     if dtype is string_type:
         return Constant(type_, memoryview(b""), tuple(map(str, array.reshape(-1).tolist())))
     return Constant(type_, memoryview(np.ascontiguousarray(array).tobytes()))
-
-
-def _in_core(
-    node: Node,
-    operator: Op,
-    inputs: Sequence[Constant | None],
-    types: Sequence[TensorType],
-    opset: int,
-    store: Store,
-) -> dict[str, Constant] | None:
-    call: _Call | None = node.memo.get("call")
-    if call is None or not call.serves(inputs, types):
-        call = _call(node, operator, inputs, types, opset, store)
-        if call is None:
-            return None
-        if call.held <= _MOST_HELD:
-            node.memo["call"] = call
-    return call.run(inputs, store)
 
 
 @dataclass(slots=True)
@@ -219,8 +195,6 @@ class _Call:
     results: dict[str, tuple[TensorType, int | Constant]]
     """The outputs' types, and what they are: one of the program's outputs, one of the inputs (for ~index)
     or a constant under another shape."""
-    held: int
-    """Bytes of memory that it keeps."""
 
     def serves(self, inputs: Sequence[Constant | None], types: Sequence[TensorType]) -> bool:
         """Whether these inputs and types of outputs would make the same program."""
@@ -266,7 +240,7 @@ def _call(
     opset: int,
     store: Store,
 ) -> _Call | None:
-    """None: the core does not serve the node."""
+    """The node keeps it for the next plan, unless it is large. None: the core does not serve the node."""
     builder = _Watched(store)
     given = {name: c for name, c in zip(node.inputs, inputs, strict=True) if c is not None}
     for name, constant in given.items():
@@ -293,7 +267,7 @@ def _call(
         root = builder.root(name)
         where = made.index(root) if root in made else own.get(root, builder.values.get(root, -1))
         results[name] = builder.types[name], where
-    return _Call(
+    call = _Call(
         inputs=_types(inputs),
         types=tuple(types),
         seen={i: c for i, c in enumerate(inputs) if c and node.inputs[i] in builder.seen},
@@ -301,8 +275,10 @@ def _call(
         made=tuple(TensorType(builder.types[r].dtype, (builder.types[r].size,)) for r in made),
         program=program,
         results=results,
-        held=held,
     )
+    if held <= _MOST_HELD:
+        node.memo["call"] = call
+    return call
 
 
 def _types(constants: Sequence[Constant | None]) -> tuple[TensorType | None, ...]:

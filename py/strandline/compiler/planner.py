@@ -293,15 +293,9 @@ class _Planner:
                 continue
             kept = []
             for instr in reversed(work.code):
-                _, reads, writes, _, body = instr
-                if body:
-                    reads, writes = instr.reads, instr.writes
-                for name in writes:
-                    if bases[name] in needed:
-                        for name in reads:
-                            needed.add(bases[name])
-                        kept.append(instr)
-                        break
+                if not needed.isdisjoint([bases[name] for name in instr.writes]):
+                    needed.update([bases[name] for name in instr.reads])
+                    kept.append(instr)
             if kept:
                 work.code = kept[::-1]
                 alive.append(work)
@@ -354,11 +348,8 @@ class _Planner:
         made: dict[str, None] = {}
         values = builder.values
         for instr in code:
-            _, reads, writes, _, body = instr
-            if body:
-                reads, writes = instr.reads, instr.writes
-            own = [bases[name] for name in writes]
-            for name in reads:
+            own = [bases[name] for name in instr.writes]
+            for name in instr.reads:
                 base = bases[name]
                 if base and base not in made and base not in own and base not in values:
                     inputs[base] = None
@@ -424,8 +415,7 @@ class _Infos(dict[str, Info | None]):
 
     def __missing__(self, name: str) -> Info:
         types, values = self._builder.types, self._builder.values
-        info: Info = tuple.__new__(Info, (types[name], values.get(name)))  # see builder._made
-        self[name] = info
+        info = self[name] = Info(types[name], values.get(name))
         return info
 
 

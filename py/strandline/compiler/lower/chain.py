@@ -183,14 +183,11 @@ class _Touches:
             for name in instr.inputs:
                 writers[bases[name]] = []
         for at, instr in enumerate(code):
-            _, reads, writes, _, body = instr
-            if body:
-                reads, writes = instr.reads, instr.writes
-            for name in reads:
+            for name in instr.reads:
                 base = bases[name]
                 if base in readers:
                     readers[base].append((at, name))
-            for name in writes:
+            for name in instr.writes:
                 base = bases[name]
                 if base in writers:
                     writers[base].append(at)

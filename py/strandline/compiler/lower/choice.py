@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -94,6 +94,14 @@ class ConvShape:
         if 1.15 * self._winograd_cost < self._direct_cost:
             return "winograd_f32", "conv2d_f32"
         return "conv2d_f32", "winograd_f32"
+
+    def ways(self, *, constant: bool) -> Iterator[tuple[str, int]]:
+        """The kernels in that order, winograd_f32 with each number that `block` may be; 0 beside others."""
+        for op in self.kernels(constant=constant):
+            if op == "winograd_f32":
+                yield from ((op, block) for block in self.blocks)
+            else:
+                yield op, 0
 
     @property
     def pixels(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 from strandline import core
@@ -134,14 +133,12 @@ def gemm(
             *sb,
         )
 
-    choices = packs_rows(m, n, k, core.panel_width())
-    if not low.tuned:
-        emit(choices[0])
-        return
-    ways = {
-        f"gemm_f32{', rows packed' if packs else ''}": partial(emit, packs) for packs in choices
-    }
-    low.choose(lambda: f"gemm {m}x{k}x{n} from {a_row} times {math.prod(dims)}", ways)
+    low.choose(
+        lambda: f"gemm {m}x{k}x{n} from {a_row} times {math.prod(dims)}",
+        packs_rows(m, n, k, core.panel_width()),
+        lambda packs: f"gemm_f32{', rows packed' if packs else ''}",
+        emit,
+    )
 
 
 def _scaled(low: Lowering, name: str, factor: float) -> str:

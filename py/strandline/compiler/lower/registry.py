@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from strandline.onnx.graph import Constant, Node
 from strandline.onnx.types import DType, TensorType
+
+W = TypeVar("W")
 
 
 class Instr(NamedTuple):
@@ -69,13 +71,15 @@ class Lowering(Protocol):
     ) -> None:
         """Append one kernel call."""
 
-    def choose(self, key: Callable[[], str], ways: Mapping[str, Callable[[], None]]) -> None:
+    def choose(
+        self,
+        key: Callable[[], str],
+        ways: Iterable[W],
+        name: Callable[[W], str],
+        emit: Callable[[W], None],
+    ) -> None:
         """Emit by one of `ways` to the same values: the first, which is the policy's, unless the session
-        measures which is fastest and remembers it under `key()` (operator and shape)."""
-
-    @property
-    def tuned(self) -> bool:
-        """Whether `choose` looks at more than the first way."""
+        measures which is fastest and remembers its name under `key()` (operator and shape)."""
 
     def alias(self, output: str, source: str) -> None:
         """Say that `output` is `source`'s bytes under another shape: nothing to run."""

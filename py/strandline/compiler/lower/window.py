@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from strandline import core
@@ -88,7 +87,12 @@ def convolution(
     shape = conv_shape(plane_of(spatial, window), channels, filters, groups, core.panel_width())
     params = (batch, channels, filters, groups, *shape.plane, *then.params)
 
-    def emit(op: str, block: int = 0) -> None:
+    def key() -> str:
+        plane = "x".join(map(str, shape.plane))
+        return f"conv {batch}x{channels} by {filters} in {groups} over {plane}"
+
+    def emit(way: tuple[str, int]) -> None:
+        op, block = way
         weights, extra = w, tuple[int, ...]()
         if block:
             extra = (block,)
@@ -102,22 +106,8 @@ def convolution(
         scratch = low.temp(float32, (floats,))
         low.emit(op, (x, weights, bias, residual), (target, scratch), *params, *extra)
 
-    kernels = shape.kernels(constant=low.value(w) is not None)
-    if len(kernels) == 1 or not low.tuned:
-        emit(kernels[0], shape.block_rows if kernels[0] == "winograd_f32" else 0)
-        return
-    ways: dict[str, Callable[[], None]] = {}
-    for op in kernels:
-        if op == "winograd_f32":
-            ways |= {f"{op} by {block}": partial(emit, op, block) for block in shape.blocks}
-        else:
-            ways[op] = partial(emit, op)
-
-    def key() -> str:
-        plane = "x".join(map(str, shape.plane))
-        return f"conv {batch}x{channels} by {filters} in {groups} over {plane}"
-
-    low.choose(key, ways)
+    ways = shape.ways(constant=low.value(w) is not None)
+    low.choose(key, ways, lambda way: "{} by {}".format(*way) if way[1] else way[0], emit)
 
 
 def add_residual(low: Lowering, product: str, residual: str, target: str, then: Activation) -> None:
